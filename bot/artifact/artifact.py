@@ -1,0 +1,149 @@
+"""A model version, loaded: its manifest, its tokenizer and its searcher.
+
+The only module besides the exporter that knows TorchScript.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bot.artifact.manifest import SEARCHER_FILE, TOKENIZER_FILE, Manifest
+from bot.errors import SearcherError, TokenizerError, UsageError
+from bot.text.tokenizer import PAD_ID, Tokenizer
+
+# Where in the exporter's source files an operation comes from: means nothing here.
+_SOURCE_RANGE = re.compile(r"\s+# .*:\d+:\d+$", re.MULTILINE)
+
+
+def resolve_device(device: str) -> str:
+    """The device to serve on: ``auto`` becomes ``cuda`` where there is one, else ``cpu``.
+
+    :raises UsageError: if the device is unknown or ``cuda`` is asked for and not available
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"{device!r} is not a device; use auto, cpu or cuda.")
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise UsageError(
+            "The device is set to cuda and torch finds no CUDA GPU here; use auto or cpu, or"
+            " install a CUDA build of torch and its driver."
+        )
+    return ("cuda" if available else "cpu") if device == "auto" else device
+
+
+class Artifact:
+    """What is served; made by ``load``.
+
+    :param manifest: what the version says of itself
+    :param tokenizer: text to ids and back
+    :param searcher: a TorchScript module in evaluation mode on ``device``, with
+        ``forward(source_ids: int64 (B, S), source_lengths: int64 (B,), max_length: int) ->
+        (token_ids: int64 (B, T), scores: float32 (B, T), lengths: int64 (B,))``
+    :param device: where the searcher's weights are
+    """
+
+    def __init__(
+        self, manifest: Manifest, tokenizer: Tokenizer, searcher: Any, device: str
+    ) -> None:
+        self.manifest = manifest
+        self.tokenizer = tokenizer
+        self.device = device
+        self._searcher = searcher
+
+    @classmethod
+    def load(cls, directory: Path, device: str = "cpu") -> "Artifact":
+        """Check every file of a version against its manifest, then load it.
+
+        :param directory: the version's directory
+        :param device: ``cpu`` or ``cuda``, see ``resolve_device``
+        :raises ManifestError, FormatVersionError: as ``Manifest.read`` does
+        :raises MissingFileError, DigestError: if a listed file is not there or differs; nothing
+            has been deserialised then
+        :raises TokenizerError: if the tokenizer cannot be read
+        :raises SearcherError: if the searcher is not TorchScript
+        """
+        manifest = Manifest.read(directory)
+        # What is checked is what is used: the files are not opened a second time.
+        contents = {name: manifest.read_file(directory, name) for name in manifest.files}
+        try:
+            tokenizer_json = contents[TOKENIZER_FILE].decode()
+        except UnicodeDecodeError as error:
+            raise TokenizerError(
+                f"{directory / TOKENIZER_FILE} is not UTF-8; export the model again."
+            ) from error
+        tokenizer = Tokenizer.from_json(tokenizer_json, manifest.max_source_tokens)
+        try:
+            searcher = load_searcher(contents[SEARCHER_FILE], device)
+        except SearcherError as error:
+            raise SearcherError(f"{directory / SEARCHER_FILE}: {error}") from error
+        return cls(manifest, tokenizer, searcher, device)
+
+    def search(self, source_ids: Sequence[Sequence[int]], max_length: int) -> list[list[int]]:
+        """``search_batch`` with this searcher; may be called from several threads at once."""
+        return search_batch(self._searcher, source_ids, max_length, self.device)
+
+    def graph(self) -> str:
+        """The searcher's TorchScript graphs as text, one a method, from the outside in.
+
+        Torch's own layers are shown as calls; inlining them buries the model in argument checks.
+        """
+        graphs = [
+            f"# {'.'.join(filter(None, (path, method)))}\n"
+            + _SOURCE_RANGE.sub("", str(getattr(module, method).graph)).rstrip()
+            for path, module in self._searcher.named_modules()
+            if not hasattr(torch.nn, module.original_name)
+            for method in module._c._method_names()
+        ]
+        return "\n\n".join(graphs)
+
+
+def load_searcher(content: bytes, device: str) -> Any:
+    """Deserialise a searcher, in evaluation mode: only bytes that are known to be ours.
+
+    :raises SearcherError: if it is not TorchScript
+    """
+    try:
+        searcher = torch.jit.load(io.BytesIO(content), map_location=device)
+    except Exception as error:  # mostly RuntimeError, but UnicodeDecodeError and others too
+        reason = str(error).partition("\n")[0]
+        raise SearcherError(
+            f"the searcher cannot be loaded as TorchScript ({reason}); export the model again with"
+            f" torch {torch.__version__}."
+        ) from error
+    # Half precision is for the file: on CPU float32 is faster.
+    return searcher.float().eval()
+
+
+def search_batch(
+    searcher: Any, source_ids: Sequence[Sequence[int]], max_length: int, device: str
+) -> list[list[int]]:
+    """Write a reply to each source.
+
+    :param searcher: compiled or eager, on ``device``
+    :param source_ids: B sources, each as ``Tokenizer.encode_source`` makes them: not empty
+    :param max_length: the most tokens to write a reply, ``EOS`` included, at least 1
+    :return: B replies in the same order, without ``EOS``
+    :raises ValueError: if a source is empty
+    :raises Exception: what TorchScript raises if the searcher fails; ``torch.jit.Error``, for
+        one, is no RuntimeError
+    """
+    lengths = [len(ids) for ids in source_ids]
+    if not lengths:
+        return []
+    if min(lengths) == 0:
+        raise ValueError("a source is empty; encode_source closes each with EOS")
+    longest = max(lengths)
+    padded = [[*ids, *[PAD_ID] * (longest - len(ids))] for ids in source_ids]
+    with torch.inference_mode():
+        token_ids, _, reply_lengths = searcher(
+            torch.tensor(padded, device=device),  # (B, S)
+            torch.tensor(lengths, device=device),  # (B,)
+            max_length,
+        )
+    return [
+        row[:length] for row, length in zip(token_ids.tolist(), reply_lengths.tolist(), strict=True)
+    ]

@@ -1,0 +1,193 @@
+"""What a model version says of itself, and the check that its files are what it says.
+
+A version is a directory. Its ``manifest.json`` names every other file in it with size and
+SHA-256, so that nothing is deserialised, which can run code, before it is known to be what was
+published.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import from_json
+
+from bot.errors import (
+    ArtifactError,
+    DigestError,
+    FormatVersionError,
+    ManifestError,
+    MissingFileError,
+)
+
+FORMAT_VERSION = 1
+
+MANIFEST_FILE = "manifest.json"
+SEARCHER_FILE = "searcher.pt"
+TOKENIZER_FILE = "tokenizer.json"
+MODEL_CARD_FILE = "MODEL_CARD.md"
+REQUIRED_FILES = (SEARCHER_FILE, TOKENIZER_FILE)
+
+# Names and versions become directories and words of a command line.
+NAME = "[a-z0-9][a-z0-9._-]{0,63}"
+# A version is flat: with no separator in it, no name can leave the directory.
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+
+
+class FileEntry(BaseModel):
+    """Size in bytes and SHA-256, in lower-case hexadecimal digits, of one file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """The entry of a file with this content."""
+        return cls(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+class Manifest(BaseModel):
+    """The metadata of one model version.
+
+    :param name: the model's name, also its directory in the store
+    :param version: the version's name, also its directory under the model's
+    :param created_at: when it was published, with its time zone
+    :param causerie_version: the Causerie that published it
+    :param torch_version: the torch that compiled the searcher
+    :param language: what it speaks, for example ``en``
+    :param description: one line for people
+    :param model: the model's sizes, for people: the searcher holds its own
+    :param max_source_tokens: the longest source, ``EOS`` included, it was trained for
+    :param files: every file of the version but the manifest, by name
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format_version: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION)
+    name: Name
+    version: Name
+    created_at: AwareDatetime
+    causerie_version: str
+    torch_version: str
+    language: str
+    description: str
+    model: Mapping[str, Any]
+    max_source_tokens: int = Field(ge=1)
+    files: Mapping[str, FileEntry]
+
+    @field_validator("files")
+    @classmethod
+    def _are_plain_and_complete(cls, files: Mapping[str, FileEntry]) -> Mapping[str, FileEntry]:
+        for name in files:
+            if not _FILE_NAME.fullmatch(name) or name == MANIFEST_FILE:
+                raise ValueError(f"{name!r} is not a plain file name inside the model's directory")
+        for name in REQUIRED_FILES:
+            if name not in files:
+                raise ValueError(f"{name} is not listed")
+        return files
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Read and validate ``directory/manifest.json``; the files it lists are not looked at.
+
+        :raises ManifestError: if it is missing, not JSON, lacks a field, has an unknown or
+            malformed one, or names a path that is not a plain file name
+        :raises FormatVersionError: if a newer Causerie wrote it, whatever else it holds
+        """
+        path = directory / MANIFEST_FILE
+        advice = "restore the model or publish it again"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ManifestError(f"{path} cannot be read ({error.strerror}); {advice}.") from error
+        try:
+            fields = from_json(content)
+        except ValueError as error:
+            raise ManifestError(f"{path} is not JSON ({error}); {advice}.") from error
+        # First of all: a newer format may have other fields.
+        found = fields.get("format_version") if isinstance(fields, dict) else None
+        if isinstance(found, int) and found > FORMAT_VERSION:
+            raise FormatVersionError(
+                f"{path} has format {found} and this Causerie reads {FORMAT_VERSION} at most;"
+                " upgrade Causerie or activate an older version of the model."
+            )
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+            raise ManifestError(
+                f"{path} is malformed at {where} ({first['msg']}); {advice}."
+            ) from error
+
+    def to_json(self) -> str:
+        """The contents of a ``manifest.json`` that ``read`` reads back."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    def locate(self, directory: Path, name: str) -> Path:
+        """The path of a listed file, after the checks that need not read it.
+
+        :raises MissingFileError: if it does not exist
+        :raises ManifestError: if it is a symbolic link to somewhere outside the directory
+        :raises DigestError: if its size is another than the manifest's
+        """
+        path = directory / name
+        if not path.is_file():
+            raise MissingFileError(
+                f"{path} is listed in {MANIFEST_FILE} and is not there; {self._advice}."
+            )
+        if path.resolve().parent != directory.resolve():
+            raise ManifestError(
+                f"{path} is a symbolic link out of the model's directory; put the file itself"
+                " there."
+            )
+        size, expected = path.stat().st_size, self.files[name].size
+        if size != expected:
+            raise DigestError(
+                f"{path} has {size} bytes and {MANIFEST_FILE} says {expected}; {self._advice}."
+            )
+        return path
+
+    def read_file(self, directory: Path, name: str) -> bytes:
+        """The content of a listed file, checked: use these bytes and do not read it again.
+
+        :raises ArtifactError: as ``locate`` does; DigestError also if the SHA-256 differs,
+            MissingFileError also if the file cannot be read
+        """
+        path = self.locate(directory, name)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise MissingFileError(
+                f"{path} cannot be read ({error.strerror}); {self._advice}."
+            ) from error
+        if FileEntry.of(content) != self.files[name]:
+            raise DigestError(
+                f"{path} is not the file that was published, its SHA-256 differs from"
+                f" {MANIFEST_FILE}'s; {self._advice}."
+            )
+        return content
+
+    def problems(self, directory: Path) -> dict[str, ArtifactError | None]:
+        """What is wrong with each listed file, by name; ``None`` where nothing is."""
+        found: dict[str, ArtifactError | None] = {}
+        for name in self.files:
+            try:
+                self.read_file(directory, name)
+                found[name] = None
+            except ArtifactError as error:
+                found[name] = error
+        return found
+
+    @property
+    def _advice(self) -> str:
+        return (
+            f"restore it or publish the model again, and check with"
+            f" `python -m bot models verify {self.name}/{self.version}`"
+        )

@@ -1,0 +1,89 @@
+"""``python -m bot models``: look after the model store."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bot.artifact.store import ModelStore
+from bot.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True, help="List, inspect and choose models.")
+
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", help="The model store. Default: MODEL_STORE.")
+]
+SpecArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[NAME[/VERSION]]", help="Default: the active model."),
+]
+
+
+def open_store(store: Path | None) -> ModelStore:
+    """The store that was named, else that of the settings."""
+    return ModelStore(store or load_settings().model_store)
+
+
+@app.command("list")
+def list_versions(store: StoreOption = None) -> None:
+    """List every version in the store."""
+    versions = open_store(store).versions()
+    if not versions:
+        print("The store is empty; `python -m bot train` and `python -m bot export` fill it.")
+        return
+    table = Table("", "model", "size", "created", "problem", box=None)
+    for version in versions:
+        table.add_row(
+            "*" if version.active else "",
+            version.spec,
+            f"{version.size_bytes / 1e6:.1f} MB",
+            f"{version.created_at:%Y-%m-%d %H:%M}" if version.created_at else "?",
+            str(version.problem or ""),
+        )
+    Console().print(table)
+
+
+@app.command()
+def show(spec: SpecArgument = None, store: StoreOption = None) -> None:
+    """Print a version's manifest and its model card."""
+    from bot.artifact.manifest import MODEL_CARD_FILE, Manifest
+
+    directory = open_store(store).resolve(spec)
+    manifest = Manifest.read(directory)
+    print(manifest.to_json())
+    if MODEL_CARD_FILE in manifest.files:
+        print(manifest.read_file(directory, MODEL_CARD_FILE).decode())
+
+
+@app.command()
+def graph(spec: SpecArgument = None, store: StoreOption = None) -> None:
+    """Print the searcher's TorchScript graph."""
+    from bot.artifact.artifact import Artifact
+
+    print(Artifact.load(open_store(store).resolve(spec)).graph())
+
+
+@app.command()
+def verify(spec: SpecArgument = None, store: StoreOption = None) -> None:
+    """Check every file of a version against its manifest."""
+    problems = open_store(store).verify(spec)
+    for name, problem in problems.items():
+        print(f"{name}: {problem or 'ok'}")
+    if any(problems.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def activate(
+    spec: Annotated[str, typer.Argument(metavar="NAME[/VERSION]")], store: StoreOption = None
+) -> None:
+    """Serve this version from the next start on."""
+    print(f"{open_store(store).activate(spec)} is active; restart the bot to serve it.")
+
+
+@app.command()
+def rollback(store: StoreOption = None) -> None:
+    """Activate what was active before."""
+    print(f"{open_store(store).rollback()} is active again; restart the bot to serve it.")

@@ -1,0 +1,203 @@
+"""Messages: is it for us, what does it say, and the answer or the sentence that says why not.
+
+The log gets ids and causes, never what was written.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import discord
+
+from bot.discord_app.messages import readable, sendable, split_message, strip_mention
+from bot.errors import BusyError
+
+logger = logging.getLogger(__name__)
+
+HELLO = (
+    "Hello! I am Causerie, a small chat bot. Mention me with a message, reply to one of mine or"
+    " write to me directly, and I will answer. For instance: how are you?"
+)
+UNREADABLE = (
+    "I can only read a reply that pings me. Please switch the mention on, or mention me by name."
+)
+BUSY = "I'm talking with many people right now. Please try again in a moment."
+FAILED = "Sorry, something went wrong on my side. Please try again."
+
+# A typing indicator is worth waiting for, but not this long.
+TYPING_GRACE_S = 1.0
+
+
+class SupportsReply(Protocol):
+    """What the chat needs of a responder."""
+
+    async def reply(self, text: str) -> str:
+        """The reply to any string; raises ``ServingError`` if there is none."""
+        ...
+
+
+class Chat:
+    """Answers each message that is meant for the bot exactly once.
+
+    :param client: whose messages these are
+    """
+
+    def __init__(self, client: discord.Client, responder: SupportsReply) -> None:
+        self._client = client
+        self._responder = responder
+        self._answering: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    async def on_message(self, message: discord.Message) -> None:
+        """Answer the message if it is for us; never raises."""
+        if self._draining or not self._is_for_us(message):
+            return
+        answer = asyncio.create_task(self._answer(message))
+        self._answering.add(answer)
+        answer.add_done_callback(self._answering.discard)
+        await answer
+
+    async def drain(self, timeout_s: float) -> None:
+        """Accept no more messages and wait until those accepted are answered."""
+        self._draining = True
+        if self._answering:
+            logger.info("finishing %d replies", len(self._answering))
+            await asyncio.wait(self._answering, timeout=timeout_s)
+
+    @property
+    def _user_id(self) -> int:
+        assert self._client.user is not None  # known since login, before any message
+        return self._client.user.id
+
+    def _is_for_us(self, message: discord.Message) -> bool:
+        author = message.author
+        if author.bot or author.system or message.webhook_id is not None:
+            return False
+        if message.type not in (discord.MessageType.default, discord.MessageType.reply):
+            return False
+        return (
+            isinstance(message.channel, discord.DMChannel)
+            or self._mentions_us(message)
+            or self._replies_to_us(message)
+        )
+
+    def _mentions_us(self, message: discord.Message) -> bool:
+        """Whether we are named: by mention, by the ping of a reply, or by the bot's own role."""
+        role_ids = _own_role_ids(message)
+        return any(user.id == self._user_id for user in message.mentions) or any(
+            role.id in role_ids for role in message.role_mentions
+        )
+
+    def _replies_to_us(self, message: discord.Message) -> bool:
+        original = message.reference.resolved if message.reference else None
+        return (
+            message.type is discord.MessageType.reply
+            and isinstance(original, discord.Message)
+            and original.author.id == self._user_id
+        )
+
+    async def _answer(self, message: discord.Message) -> None:
+        where = f"message {message.id} in channel {message.channel.id}"
+        began = time.perf_counter()
+        try:
+            permissions = _permissions(message)
+            if not _may_send(message, permissions):
+                logger.info("%s stays unanswered: not allowed to send there", where)
+                return
+            answer = await self._write(message, where)
+            await _send(message, answer, as_reply=permissions.read_message_history)
+        except (discord.Forbidden, discord.NotFound) as error:
+            logger.info("%s stays unanswered: %s", where, error)
+        except discord.HTTPException as error:
+            logger.error("%s stays unanswered: %s", where, error)
+        except Exception:
+            logger.exception("%s stays unanswered", where)
+        else:
+            logger.info("%s answered in %.3f s", where, time.perf_counter() - began)
+
+    async def _write(self, message: discord.Message, where: str) -> str:
+        """The answer's text; a failure becomes a sentence."""
+        text = strip_mention(message.content, self._user_id, _own_role_ids(message))
+        text = readable(text, {user.id: user.display_name for user in message.mentions})
+        if not text:
+            named = isinstance(message.channel, discord.DMChannel) or self._mentions_us(message)
+            # Discord withholds what a reply says unless it pings us.
+            return HELLO if named else UNREADABLE
+        try:
+            async with _typing(message.channel):
+                return sendable(await self._responder.reply(text)) or FAILED
+        except BusyError:
+            logger.warning("%s is refused: the queue is full", where)
+            return BUSY
+        except Exception:
+            logger.exception("%s: no reply could be made", where)
+            return FAILED
+
+
+def _own_role_ids(message: discord.Message) -> list[int]:
+    """The role that Discord manages for us, which people mention by mistake; none elsewhere."""
+    role = message.guild.self_role if message.guild else None
+    return [role.id] if role else []
+
+
+def _permissions(message: discord.Message) -> discord.Permissions:
+    """Ours in the message's channel; all, where the cache cannot tell and Discord will."""
+    channel, guild = message.channel, message.guild
+    if guild is None or isinstance(channel, discord.PartialMessageable):
+        return discord.Permissions.all()
+    try:
+        return channel.permissions_for(guild.me)
+    except discord.ClientException:  # a thread whose parent is not in the cache
+        return discord.Permissions.all()
+
+
+def _may_send(message: discord.Message, permissions: discord.Permissions) -> bool:
+    if isinstance(message.channel, discord.Thread):
+        return permissions.send_messages_in_threads
+    return permissions.send_messages
+
+
+@contextlib.asynccontextmanager
+async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
+    """Show "is typing" while the block runs, which does not wait for it; a failure is ignored."""
+    async with contextlib.AsyncExitStack() as stack:
+        starting = asyncio.create_task(_start_typing(channel, stack))
+        try:
+            yield
+            # An indicator that reaches Discord after the answer would stay for ten seconds.
+            await asyncio.wait((starting,), timeout=TYPING_GRACE_S)
+        finally:
+            starting.cancel()
+
+
+async def _start_typing(channel: discord.abc.Messageable, stack: contextlib.AsyncExitStack) -> None:
+    try:
+        await stack.enter_async_context(channel.typing())
+    except Exception as error:  # an ornament: the reply matters more than any failure here
+        logger.debug("typing could not be shown: %s", error)
+
+
+async def _send(message: discord.Message, text: str, *, as_reply: bool) -> None:
+    """Post the text, in pieces if it is long, the first as a reply.
+
+    With a nonce Discord posts a piece once, even if another process of ours sends it too.
+
+    :raises discord.HTTPException: if Discord refuses it also as a plain message
+    """
+    for index, piece in enumerate(split_message(text)):
+        nonce = f"{message.id}-{index}" if index else str(message.id)
+        if as_reply and index == 0:
+            reference = message.to_reference(fail_if_not_exists=False)
+            try:
+                await message.channel.send(
+                    piece, reference=reference, mention_author=False, nonce=nonce
+                )
+                continue
+            except discord.HTTPException as error:
+                if error.status not in (400, 403, 404):
+                    raise
+                logger.info("message %d takes no reply (%s); sending it plainly", message.id, error)
+        await message.channel.send(piece, nonce=nonce)

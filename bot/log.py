@@ -1,0 +1,59 @@
+"""Logging: one line an event, on the stream that the command chooses, without secrets.
+
+Log records carry ids and durations. What users write is not logged at INFO or above.
+"""
+
+import logging
+import re
+from collections.abc import Iterable
+from typing import TextIO
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+DATE_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
+REDACTED = "[redacted]"
+
+# What would end the line, move the cursor, reorder what is shown or not encode.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class EventFormatter(logging.Formatter):
+    """Formats a record as one line; only a traceback adds more.
+
+    :param secrets: strings that must not appear in the output; each is replaced
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__(FORMAT, DATE_FORMAT)
+        # The longest first: a secret may contain another one.
+        self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        """The line of the event, with everything unprintable spelt out."""
+        return _UNPRINTABLE.sub(_spell_out, super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line and the traceback, if there is one."""
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        # A traceback may quote lone surrogates, which no stream can encode.
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _spell_out(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+def configure(level: str, stream: TextIO, secrets: Iterable[str] = ()) -> None:
+    """Send everything from ``level`` on to ``stream``, in place of earlier handlers.
+
+    :param level: the name of a logging level, such as ``INFO``
+    :param stream: standard output for the service, standard error where output is for the user
+    :param secrets: strings that are replaced wherever they would appear, tracebacks included
+    """
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(EventFormatter(secrets))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # Below INFO discord.py logs whole gateway events, and with them what users write.
+    discord_level = max(logging.getLogger().level, logging.INFO)
+    logging.getLogger("discord").setLevel(discord_level)

@@ -1,0 +1,156 @@
+"""The engine: a bounded number of searches, each on a worker thread of its own pool.
+
+The searcher releases Python's global lock while it computes, so the event loop runs on and
+several workers make progress at once.
+"""
+
+import asyncio
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Protocol, Self
+
+import torch
+
+from bot.errors import BusyError, SearchFailedError
+from bot.text.tokenizer import EOS_ID
+
+# TorchScript profiles the first call, optimises during the second and runs fast from then on;
+# short and long sources take different paths through the kernels.
+WARM_UP_LENGTHS = (1, 8, 32)
+WARM_UP_ROUNDS = 2
+
+
+class Searcher(Protocol):
+    """What the engine needs of an artifact."""
+
+    def search(self, source_ids: list[list[int]], max_length: int) -> list[list[int]]:
+        """Reply ids, ``EOS`` and ``PAD`` left out, at most ``max_length`` for each row.
+
+        Called from several threads at once.
+        """
+        ...
+
+
+class Engine:
+    """Runs a searcher on worker threads. ``async with Engine(...)`` starts and closes it.
+
+    :param workers: how many searches run at the same time
+    :param threads_per_worker: how many threads torch uses within one search
+    :param queue_limit: how many requests may wait or run; the next one is refused
+    :param max_reply_tokens: where the searcher stops if it has not ended the reply itself
+    """
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        *,
+        workers: int,
+        threads_per_worker: int,
+        queue_limit: int,
+        max_reply_tokens: int,
+    ) -> None:
+        self._searcher = searcher
+        self._workers = workers
+        self._threads_per_worker = threads_per_worker
+        self._queue_limit = queue_limit
+        self._max_reply_tokens = max_reply_tokens
+        self._executor: ThreadPoolExecutor | None = None
+        self._requests: set[Future[list[int]]] = set()
+
+    async def start(self) -> None:
+        """Create the workers and let each search a few times, so that no user waits for it.
+
+        :raises SearchFailedError: if the searcher raises
+        """
+        executor = ThreadPoolExecutor(
+            self._workers,
+            thread_name_prefix="searcher",
+            initializer=torch.set_num_threads,  # a thread's own setting
+            initargs=(self._threads_per_worker,),
+        )
+        everyone = threading.Barrier(self._workers)
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.gather(
+                *(
+                    loop.run_in_executor(executor, self._warm_up, everyone)
+                    for _ in range(self._workers)
+                )
+            )
+        except BaseException as error:
+            everyone.abort()
+            executor.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, Exception):
+                raise _search_failed(error) from error
+            raise
+        self._executor = executor
+
+    def _warm_up(self, everyone: threading.Barrier) -> None:
+        # No worker can take a second share while another has not begun its first.
+        everyone.wait()
+        for _ in range(WARM_UP_ROUNDS):
+            for length in WARM_UP_LENGTHS:
+                self._searcher.search([[EOS_ID] * length], self._max_reply_tokens)
+
+    async def generate(self, source_ids: list[int]) -> list[int]:
+        """The reply to one source.
+
+        If the caller is cancelled, a request that waits never runs and gives up its place at
+        once; one that runs keeps its place until its thread is free again.
+
+        :param source_ids: at least one id
+        :returns: at most ``max_reply_tokens`` ids, perhaps none
+        :raises BusyError: at once, if ``queue_limit`` requests already wait or run
+        :raises SearchFailedError: if the searcher raised or the engine does not run
+        """
+        if self._executor is None:
+            raise SearchFailedError("The engine is not running.")
+        if len(self._requests) >= self._queue_limit:
+            raise BusyError(
+                f"All {self._queue_limit} places in the queue are taken; try again in a moment."
+            )
+        request = self._executor.submit(self._search, source_ids)
+        # Set operations are atomic: the callback runs on a worker, or here if cancelled.
+        self._requests.add(request)
+        request.add_done_callback(self._requests.discard)
+        try:
+            return await asyncio.wrap_future(request)
+        except SearchFailedError:
+            raise
+        except Exception as error:
+            raise _search_failed(error) from error
+
+    def _search(self, source_ids: list[int]) -> list[int]:
+        if self._executor is None:
+            raise SearchFailedError("The engine was closed before this search began.")
+        (reply_ids,) = self._searcher.search([source_ids], self._max_reply_tokens)
+        return reply_ids
+
+    async def close(self) -> None:
+        """Refuse new requests, fail those that wait, and return when no search runs any more.
+
+        Does nothing on an engine that is not running.
+        """
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            await asyncio.to_thread(executor.shutdown)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _search_failed(error: Exception) -> SearchFailedError:
+    return SearchFailedError(
+        f"The searcher failed with {type(error).__name__}; check the model with"
+        " `python -m bot models verify`."
+    )

@@ -1,0 +1,163 @@
+"""What the operator chooses, read once from the environment and ``.env``.
+
+This is the only module that reads either. ``.env.example`` documents every variable.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import SettingsError
+
+MODEL_STORE = Path(__file__).parent.parent / "model_store"
+
+MAX_DEFAULT_WORKERS = 4
+MAX_DEFAULT_THREADS = 4
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_QUOTES = "\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
+# The lengths are below those of every token that Discord has issued.
+_TOKEN = re.compile(r"[\w-]{20,}\.[\w-]{5,}\.[\w-]{20,}", re.ASCII)
+
+
+def _whole_number(low: int, high: int) -> Any:
+    """The bounds of an integer setting; the description is what an error calls allowed."""
+    return Field(ge=low, le=high, description=f"a whole number from {low} to {high}")
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """One field a variable: ``queue_limit`` is ``QUEUE_LIMIT``. An empty variable counts as unset.
+
+    A field's description completes the sentence "it must be ..."; a field that takes any text
+    needs none, and is where a secret belongs: an error never shows its value.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+    )
+
+    discord_token: SecretStr | None = None
+    model_store: Path = MODEL_STORE
+    model: Annotated[
+        str | None,
+        Field(
+            pattern=rf"^{_NAME}(/{_NAME})?$",
+            description="NAME or NAME/VERSION, each made of letters, digits, '.', '_' and '-'",
+        ),
+    ] = None
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], Field(description="one of auto, cpu, cuda")
+    ] = "auto"
+    workers: Annotated[int | None, _whole_number(1, 64)] = None
+    threads_per_worker: Annotated[int | None, _whole_number(1, 64)] = None
+    queue_limit: Annotated[int, _whole_number(1, 10_000)] = 64
+    reply_timeout_s: Annotated[
+        float, Field(gt=0, le=300, description="a number of seconds above 0 and at most 300")
+    ] = 20.0
+    max_reply_tokens: Annotated[int, _whole_number(1, 200)] = 40
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        BeforeValidator(_upper),
+        Field(description="one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    ] = "INFO"
+
+
+def load_settings() -> Settings:
+    """Read the environment, then ``.env`` in the working directory for what it leaves open.
+
+    :raises SettingsError: one sentence for each variable that holds a value that is not allowed
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentences(error))) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read as UTF-8 text ({error}).") from error
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    wrong = {str(problem["loc"][0]): problem["input"] for problem in error.errors()}
+    return [
+        f"{field.upper()} is {value!r}; it must be {Settings.model_fields[field].description}."
+        for field, value in wrong.items()
+    ]
+
+
+def require_discord_token(settings: Settings) -> str:
+    """The Discord token, without white space around it.
+
+    Only the shape is checked; whether the token is valid, Discord says at login.
+
+    :raises SettingsError: if it is missing or cannot be a token; the message never contains it
+    """
+    token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
+    if not token:
+        raise SettingsError(
+            "DISCORD_TOKEN is not set; put your bot's token into the environment or into .env,"
+            " as docs/discord.md explains."
+        )
+    if problem := _token_problem(token):
+        raise SettingsError(f"DISCORD_TOKEN {problem}; see docs/discord.md.")
+    return token
+
+
+def _token_problem(token: str) -> str | None:
+    if token[0] in _QUOTES or token[-1] in _QUOTES:
+        return "has quotation marks around it, which are not part of a token"
+    if token.lower().startswith("bot "):
+        return 'starts with "Bot ", which is not part of a token'
+    if re.fullmatch(r"[\w-]{32}", token, re.ASCII):
+        return (
+            "looks like the client secret of the OAuth2 page; the token is on the Bot page of"
+            " your application"
+        )
+    if not _TOKEN.fullmatch(token):
+        return "is not a bot token, which has three parts with dots between them"
+    return None
+
+
+class WorkerPlan(NamedTuple):
+    """How many searches run at once, and on how many threads each."""
+
+    workers: int
+    threads_per_worker: int
+
+
+def plan_workers(
+    cores: int,
+    *,
+    cuda: bool = False,
+    workers: int | None = None,
+    threads_per_worker: int | None = None,
+) -> WorkerPlan:
+    """What was asked for; else a worker a core, four at most, that share the remaining cores.
+
+    Replies of a chat bot are short and come at the same time, so a second worker gains more than
+    a second thread. On CUDA the searches queue up on one device anyway: one worker.
+
+    :param cores: how many cores this process may use, from ``usable_cores``
+    """
+    if workers is None:
+        workers = 1 if cuda else min(cores, MAX_DEFAULT_WORKERS)
+    if threads_per_worker is None:
+        threads_per_worker = min(max(cores // workers, 1), MAX_DEFAULT_THREADS)
+    return WorkerPlan(workers, threads_per_worker)
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on, which in a container can be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,175 @@
+"""Text to token ids and back, in the Hugging Face ``tokenizers`` JSON format.
+
+Two kinds share one interface. New models use byte-level byte-pair encoding (Sennrich et al.,
+2016, https://arxiv.org/abs/1508.07909, on bytes as in GPT-2): every Unicode string has an
+encoding and case, punctuation and apostrophes survive. Models made from the PyTorch chatbot
+tutorial use its word-level vocabulary and its normalisation (lower case, no accents, ``.!?``
+split off, everything else dropped).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Backend
+
+from bot.errors import TokenizerError
+
+PAD, BOS, EOS, UNK, SEP = "<pad>", "<bos>", "<eos>", "<unk>", "<sep>"
+SPECIAL_SYMBOLS = (PAD, BOS, EOS, UNK, SEP)
+PAD_ID, BOS_ID, EOS_ID, UNK_ID, SEP_ID = range(len(SPECIAL_SYMBOLS))
+
+# Longer text is cut before it is tokenised, so that the work is bounded by the model and not by
+# the sender. English averages four characters a token; no word is near this long.
+CHARACTERS_PER_TOKEN = 16
+
+
+class Tokenizer:
+    """Normalises text, cuts it into tokens and maps them to ids.
+
+    :param backend: the tokenizer that does the work
+    :param max_source_tokens: the longest source, ``EOS`` included, that ``encode_source`` makes
+    """
+
+    def __init__(self, backend: Backend, max_source_tokens: int) -> None:
+        if max_source_tokens < 1:
+            raise ValueError(f"max_source_tokens is {max_source_tokens}; it must be at least 1")
+        for index, symbol in enumerate(SPECIAL_SYMBOLS):
+            if backend.token_to_id(symbol) != index:
+                raise TokenizerError(
+                    f"The tokenizer has {symbol} at id {backend.token_to_id(symbol)} instead of"
+                    f" {index}; use a tokenizer.json that Causerie made."
+                )
+        # A user who types "<eos>" means five characters.
+        backend.encode_special_tokens = True
+        self._backend = backend
+        self.max_source_tokens = max_source_tokens
+
+    @classmethod
+    def from_json(cls, text: str, max_source_tokens: int) -> "Tokenizer":
+        """Read the contents of a ``tokenizer.json``.
+
+        :raises TokenizerError: if the text is not a tokenizer, or not one with our special symbols
+        """
+        try:
+            backend = Backend.from_str(text)
+        except Exception as error:  # the library raises plain Exception for malformed JSON
+            raise TokenizerError(
+                f"tokenizer.json cannot be read ({error}); restore it or export the model again."
+            ) from error
+        return cls(backend, max_source_tokens)
+
+    def to_json(self) -> str:
+        """The contents of a ``tokenizer.json`` that ``from_json`` reads back."""
+        return self._backend.to_str(pretty=False)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many ids there are, special symbols included."""
+        return self._backend.get_vocab_size()
+
+    def normalise(self, text: str) -> str:
+        """The text as the tokenizer sees it: what survives of it."""
+        normalizer = self._backend.normalizer
+        text = well_formed(text)
+        return text if normalizer is None else normalizer.normalize_str(text)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of any string, without special symbols around them."""
+        return self._backend.encode(well_formed(text), add_special_tokens=False).ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """``encode`` for many texts, on all cores."""
+        encodings = self._backend.encode_batch(
+            [well_formed(text) for text in texts], add_special_tokens=False
+        )
+        return [encoding.ids for encoding in encodings]
+
+    def encode_source(self, text: str) -> list[int]:
+        """The ids that the encoder reads: the end of the text, at most ``max_source_tokens`` long.
+
+        The end is kept because that is where a long message asks its question. Never raises and
+        never returns an empty list: ``EOS`` closes the source.
+        """
+        tail = text[-self.max_source_tokens * CHARACTERS_PER_TOKEN :]
+        return self.close_source(self.encode(tail))
+
+    def close_source(self, ids: list[int]) -> list[int]:
+        """A source of already encoded text: its end, and ``EOS``."""
+        return [*ids[max(0, len(ids) - self.max_source_tokens + 1) :], EOS_ID]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of the ids; special symbols and broken bytes leave no trace."""
+        text = self._backend.decode(list(ids), skip_special_tokens=True)
+        return text.replace("\N{REPLACEMENT CHARACTER}", "").strip()
+
+
+def well_formed(text: str) -> str:
+    """The text with surrogate pairs joined and lone surrogates replaced.
+
+    Python strings may hold code points that UTF-8 cannot; the tokenizer refuses them.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def train_bpe(
+    texts: Iterable[str], vocabulary_size: int, max_source_tokens: int, *, progress: bool = False
+) -> Tokenizer:
+    """Learn a byte-level BPE vocabulary from texts.
+
+    Only what makes two spellings of the same message differ is normalised: Unicode composition,
+    typographic quotes, white space and control characters.
+    """
+    backend = Backend(models.BPE(unk_token=UNK))
+    backend.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFC(),
+            normalizers.Replace(Regex("[\u2018\u2019]"), "'"),  # typographic single quotes
+            normalizers.Replace(Regex("[\u201c\u201d]"), '"'),  # typographic double quotes
+            normalizers.Replace(Regex(r"[\s\p{Cc}]+"), " "),
+            normalizers.Strip(),
+        ]
+    )
+    # The prefix space makes a word the same token at the start of a message and inside it.
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size,
+        special_tokens=list(SPECIAL_SYMBOLS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=progress,
+    )
+    backend.train_from_iterator((well_formed(text) for text in texts), trainer)
+    return Tokenizer(backend, max_source_tokens)
+
+
+def word_level(word_to_id: Mapping[str, int], max_source_tokens: int) -> Tokenizer:
+    """A word-level tokenizer with the tutorial's normalisation and the given vocabulary.
+
+    Source: PyTorch chatbot tutorial, "Load & Preprocess Data", ``normalizeString``.
+
+    :param word_to_id: ids of the words; the special symbols have theirs, from 0 to 4
+    """
+    vocabulary = dict(word_to_id) | {symbol: i for i, symbol in enumerate(SPECIAL_SYMBOLS)}
+    backend = Backend(models.WordLevel(vocabulary, unk_token=UNK))
+    backend.add_special_tokens(list(SPECIAL_SYMBOLS))
+    backend.normalizer = normalizers.Sequence(
+        [
+            normalizers.Lowercase(),
+            normalizers.NFD(),
+            normalizers.Replace(Regex(r"\p{Mn}"), ""),
+            normalizers.Replace(Regex("[^a-zA-Z.!?]+"), " "),
+            normalizers.Strip(),
+        ]
+    )
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Split(Regex("[.!?]"), behavior="merged_with_next"),
+        ]
+    )
+    backend.decoder = decoders.WordPiece(prefix="##", cleanup=True)
+    return Tokenizer(backend, max_source_tokens)

@@ -1,0 +1,96 @@
+"""Reads dialogue corpora as conversations: lists of turns, two speakers alternating."""
+
+import json
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+from bot.errors import CorpusError, UsageError
+
+Conversation = list[str]
+
+
+def read_conversations(source: str) -> Iterator[Conversation]:
+    """Read a corpus, one conversation at a time.
+
+    :param source: ``smalltalk`` (our own pairs), ``chitchat-dataset`` (the Python package), or a
+        path: ``.jsonl`` with ``{"turns": ["…", …]}`` a line, or ``.tsv`` with
+        ``prompt<TAB>reply`` a line
+    :raises UsageError: if the source is none of these
+    :raises CorpusError: if a file or a line of it cannot be read, or the package is not installed
+    """
+    if source == "smalltalk":
+        lines = resources.files("bot.training").joinpath("smalltalk.tsv").read_text("utf-8")
+        return _pair_lines(lines.splitlines(), source)
+    if source == "chitchat-dataset":
+        return _chitchat()
+    path = Path(source)
+    if path.suffix == ".jsonl":
+        return _json_lines(_lines(path), source)
+    if path.suffix == ".tsv":
+        return _pair_lines(_lines(path), source)
+    raise UsageError(
+        f"The corpus {source!r} is not known: give a .jsonl or .tsv file, smalltalk or"
+        " chitchat-dataset."
+    )
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from file
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(
+            f"The corpus {path} cannot be read: {error}; check the path and that it is UTF-8."
+        ) from error
+
+
+def _json_lines(lines: Iterator[str], source: str) -> Iterator[Conversation]:
+    for number, line in enumerate(lines, 1):
+        try:
+            turns = json.loads(line)["turns"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorpusError(
+                f'{source}, line {number} is not {{"turns": [...]}}; correct or remove the line.'
+            ) from error
+        if not isinstance(turns, list) or not all(isinstance(turn, str) for turn in turns):
+            raise CorpusError(
+                f"{source}, line {number}: turns must be a list of strings; correct or remove it."
+            )
+        yield turns
+
+
+def _pair_lines(lines: Iterator[str] | list[str], source: str) -> Iterator[Conversation]:
+    for number, line in enumerate(lines, 1):
+        turns = line.rstrip("\n").split("\t")
+        if len(turns) != 2:
+            raise CorpusError(
+                f"{source}, line {number} has {len(turns) - 1} tabs instead of 1;"
+                " write prompt<TAB>reply."
+            )
+        yield turns
+
+
+def _chitchat() -> Iterator[Conversation]:
+    """The Chit-Chat dataset, less the conversations that are kept for evaluation."""
+    try:
+        from chitchat_dataset import Dataset
+    except ImportError as error:
+        raise CorpusError(
+            "The corpus chitchat-dataset is a Python package that is not installed:"
+            " pip install 'causerie[corpora]'."
+        ) from error
+    for conversation_id, conversation in Dataset().items():
+        if reserved_for_evaluation(conversation_id):
+            continue
+        yield [
+            "\n".join(message["text"] for message in messages)
+            for messages in conversation["messages"]
+        ]
+
+
+def reserved_for_evaluation(conversation_id: str) -> bool:
+    """Whether a Chit-Chat conversation must never be trained on: 2% of them, by their id."""
+    from hashlib import sha256
+
+    return int(sha256(conversation_id.encode()).hexdigest(), 16) % 1000 < 20

@@ -1,0 +1,144 @@
+"""From a training run to a version in the model store."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from bot.artifact.artifact import load_searcher, search_batch
+from bot.artifact.manifest import MODEL_CARD_FILE, SEARCHER_FILE, TOKENIZER_FILE
+from bot.artifact.store import ModelStore
+from bot.errors import CheckpointError, ParityError
+from bot.model.search import GreedySearcher
+from bot.model.seq2seq import Seq2Seq
+from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
+from bot.training import checkpoint
+from bot.training.dataset import EncodedPairs
+from bot.training.run import RunConfig, read_splits, read_tokenizer
+
+PARITY_PROMPTS = 64
+PARITY_BATCH = 16
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a run has made so far.
+
+    :param searcher: eager, in evaluation mode, its weights rounded as the artifact keeps them
+    :param steps: optimiser steps taken
+    :param hours: training time
+    """
+
+    config: RunConfig
+    tokenizer: Tokenizer
+    searcher: GreedySearcher
+    splits: dict[str, EncodedPairs]
+    steps: int
+    hours: float
+
+    @classmethod
+    def read(cls, run: Path) -> "TrainedRun":
+        """Read a run's checkpoint.
+
+        :raises CheckpointError: if a file of it is missing, malformed or of another shape
+        :raises TokenizerError: if its tokenizer cannot be read
+        """
+        config = RunConfig.read(run)
+        state = checkpoint.load(run / checkpoint.CHECKPOINT_FILE)
+        model = Seq2Seq(config.model, PAD_ID)
+        try:
+            model.load_state_dict(state["model"])
+            steps, hours = state["step"], state["seconds"] / 3600
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{run / checkpoint.CHECKPOINT_FILE} does not fit {checkpoint.RUN_FILE} beside it;"
+                " use the checkpoint that this run wrote."
+            ) from error
+        searcher = GreedySearcher(model, PAD_ID, BOS_ID, EOS_ID).half().float()
+        searcher.eval().requires_grad_(requires_grad=False)
+        tokenizer = read_tokenizer(run, config)
+        return cls(config, tokenizer, searcher, read_splits(run), steps, hours)
+
+
+def compile_searcher(searcher: GreedySearcher) -> bytes:
+    """The searcher as TorchScript, its weights in half precision, which halves the file.
+
+    :param searcher: in evaluation mode; its weights become what half precision makes of them
+    """
+    scripted = torch.jit.script(searcher.half())
+    content = io.BytesIO()
+    torch.jit.save(scripted, content)
+    searcher.float()
+    return _without_debug_entries(content)
+
+
+def _without_debug_entries(archive: io.BytesIO) -> bytes:
+    """The archive less what names the source files of the machine that made it."""
+    stripped = io.BytesIO()
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(stripped, "w") as new:
+        for entry in old.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                new.writestr(entry, old.read(entry))
+    return stripped.getvalue()
+
+
+def check_parity(
+    searcher: GreedySearcher, compiled: bytes, sources: Sequence[list[int]], max_length: int
+) -> None:
+    """Search for a reply to each source with both, in batches.
+
+    :raises ParityError: if a reply differs
+    """
+    loaded = load_searcher(compiled, "cpu")
+    for start in range(0, len(sources), PARITY_BATCH):
+        batch = sources[start : start + PARITY_BATCH]
+        expected = search_batch(searcher, batch, max_length, "cpu")
+        actual = search_batch(loaded, batch, max_length, "cpu")
+        for i, (theirs, ours) in enumerate(zip(expected, actual, strict=True)):
+            if theirs != ours:
+                raise ParityError(
+                    f"The exported searcher answers check prompt {start + i + 1} with other tokens"
+                    " than the model, so nothing was published; export with the version of torch"
+                    " that the model was trained with."
+                )
+
+
+def export(
+    trained: TrainedRun,
+    store: ModelStore,
+    name: str,
+    *,
+    card: str,
+    description: str,
+    language: str,
+    activate: bool,
+) -> Path:
+    """Compile a trained model, check it against the eager one, and publish it.
+
+    :param card: the model card, Markdown
+    :param activate: whether the new version is served from the next start on
+    :return: the version's directory
+    :raises ParityError: if the compiled searcher writes other tokens; nothing is published then
+    :raises UsageError: if the name is malformed
+    """
+    compiled = compile_searcher(trained.searcher)
+    held_out = trained.splits["valid"]
+    sources = [held_out.source(i).tolist() for i in range(min(PARITY_PROMPTS, len(held_out)))]
+    check_parity(trained.searcher, compiled, sources, trained.config.max_target_tokens)
+    return store.publish(
+        name,
+        {
+            SEARCHER_FILE: compiled,
+            TOKENIZER_FILE: trained.tokenizer.to_json().encode(),
+            MODEL_CARD_FILE: card.encode(),
+        },
+        torch_version=torch.__version__,
+        language=language,
+        description=description,
+        model=asdict(trained.config.model),
+        max_source_tokens=trained.config.max_source_tokens,
+        activate=activate,
+    )

@@ -1,0 +1,123 @@
+"""A training run's folder, made from corpora and opened again to resume or export."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bot.errors import CheckpointError
+from bot.model.seq2seq import ModelConfig
+from bot.text.tokenizer import Tokenizer, train_bpe
+from bot.training import checkpoint
+from bot.training.dataset import SPLITS, EncodedPairs, MixConfig, WeightedCorpus, encode_pairs, mix
+from bot.training.trainer import TrainingConfig
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that determines a run, as ``run.json`` keeps it.
+
+    :param max_source_tokens: the longest source, ``EOS`` included
+    :param max_target_tokens: the longest target, ``EOS`` included
+    """
+
+    corpora: tuple[WeightedCorpus, ...]
+    mix: MixConfig
+    model: ModelConfig
+    training: TrainingConfig
+    max_source_tokens: int = 40
+    max_target_tokens: int = 32
+
+    @classmethod
+    def read(cls, run: Path) -> "RunConfig":
+        """Read a run's settings.
+
+        :raises CheckpointError: if they are missing or malformed
+        """
+        path = run / checkpoint.RUN_FILE
+        try:
+            values = json.loads(path.read_text("utf-8"))
+            return cls(
+                tuple(WeightedCorpus(**corpus) for corpus in values.pop("corpora")),
+                MixConfig(**values.pop("mix")),
+                ModelConfig(**values.pop("model")),
+                TrainingConfig(**values.pop("training")),
+                **values,
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{path} cannot be read ({error}); give the folder of a training run."
+            ) from error
+
+    def write(self, run: Path) -> None:
+        """Keep the settings in the run's folder."""
+        path = run / checkpoint.RUN_FILE
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
+
+
+def prepare(
+    run: Path,
+    config: RunConfig,
+    on_corpus: Callable[[str, int], None],
+    *,
+    progress: bool = False,
+) -> None:
+    """Make a run's folder: mix the corpora, learn the vocabulary, encode the pairs.
+
+    ``config.model.vocabulary_size`` is how many tokens to learn; small corpora give fewer.
+
+    :raises CorpusError: if a corpus cannot be read
+    :raises CheckpointError: if the folder already holds a run
+    """
+    if (run / checkpoint.RUN_FILE).exists():
+        raise CheckpointError(f"{run} already holds a run; continue it with --resume {run}.")
+    pairs = mix(config.corpora, config.mix, on_corpus)
+    tokenizer = train_bpe(
+        (text for pair in pairs["train"] for text in pair),
+        config.model.vocabulary_size,
+        config.max_source_tokens,
+        progress=progress,
+    )
+    model = ModelConfig(**(asdict(config.model) | {"vocabulary_size": tokenizer.vocabulary_size}))
+    config = RunConfig(**(vars(config) | {"model": model}))
+    run.mkdir(parents=True, exist_ok=True)
+    (run / checkpoint.TOKENIZER_FILE).write_text(tokenizer.to_json(), "utf-8")
+    _save_splits(
+        {
+            name: encode_pairs(split, tokenizer, config.max_target_tokens)
+            for name, split in pairs.items()
+        },
+        run,
+    )
+    # Last: a folder with run.json is complete.
+    config.write(run)
+
+
+def read_tokenizer(run: Path, config: RunConfig) -> Tokenizer:
+    """The run's tokenizer.
+
+    :raises CheckpointError: if its file cannot be read
+    :raises TokenizerError: if it is no tokenizer
+    """
+    path = run / checkpoint.TOKENIZER_FILE
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}); give the folder of a training run."
+        ) from error
+    return Tokenizer.from_json(text, config.max_source_tokens)
+
+
+def read_splits(run: Path, names: Sequence[str] = SPLITS) -> dict[str, EncodedPairs]:
+    """The run's encoded pairs.
+
+    :raises CheckpointError: if their file cannot be read
+    """
+    state = checkpoint.load(run / checkpoint.DATA_FILE)
+    return {name: EncodedPairs(**state[name]) for name in names}
+
+
+def _save_splits(splits: dict[str, EncodedPairs], run: Path) -> None:
+    state = {name: asdict(pairs) for name, pairs in splits.items()}
+    checkpoint.save_atomically(state, run / checkpoint.DATA_FILE)

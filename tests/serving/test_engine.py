@@ -1,0 +1,238 @@
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from bot.errors import BusyError, SearchFailedError
+from bot.serving.engine import WARM_UP_LENGTHS, Engine
+
+
+class Searcher:
+    """Answers a source with its ids in reverse, after the work that the test hands it.
+
+    Sources of the warm-up are answered without work and not recorded.
+    """
+
+    def __init__(self, work: Callable[[list[int]], object] = lambda _: None) -> None:
+        self.work = work
+        self.sources: list[list[int]] = []
+        self.max_lengths: set[int] = set()
+        self.warm_ups: list[tuple[str, int, int]] = []
+
+    def search(self, source_ids: list[list[int]], max_length: int) -> list[list[int]]:
+        (source,) = source_ids
+        self.max_lengths.add(max_length)
+        if set(source) == {2}:
+            thread = threading.current_thread().name
+            self.warm_ups.append((thread, len(source), torch.get_num_threads()))
+        else:
+            self.sources.append(source)
+            self.work(source)
+        return [source[::-1]]
+
+
+def make_engine(
+    searcher: Searcher, *, workers: int = 1, threads_per_worker: int = 1, queue_limit: int = 64
+) -> Engine:
+    return Engine(
+        searcher,
+        workers=workers,
+        threads_per_worker=threads_per_worker,
+        queue_limit=queue_limit,
+        max_reply_tokens=40,
+    )
+
+
+class Gate:
+    """Work that says when it has begun and waits until the test opens the gate."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self._open = threading.Event()
+
+    def __call__(self, source: list[int]) -> None:
+        self.began.set()
+        assert self._open.wait(10)
+
+    async def reached(self) -> None:
+        assert await asyncio.to_thread(self.began.wait, 10)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+async def test_the_reply_is_what_the_searcher_wrote() -> None:
+    searcher = Searcher()
+    async with make_engine(searcher) as engine:
+        assert await engine.generate([5, 6, 7]) == [7, 6, 5]
+    assert searcher.max_lengths == {40}
+
+
+async def test_each_of_many_requests_gets_its_own_reply() -> None:
+    async with make_engine(Searcher(), workers=4, queue_limit=100) as engine:
+        replies = await asyncio.gather(*(engine.generate([i, i + 1]) for i in range(3, 103)))
+    assert replies == [[i + 1, i] for i in range(3, 103)]
+
+
+async def test_every_worker_is_warmed_up_with_its_threads_before_the_engine_is_ready() -> None:
+    searcher = Searcher()
+    async with make_engine(searcher, workers=3, threads_per_worker=3):
+        lengths_of = {
+            name: {length for other, length, _ in searcher.warm_ups if other == name}
+            for name, _, _ in searcher.warm_ups
+        }
+        assert len(lengths_of) == 3
+        assert all(lengths == set(WARM_UP_LENGTHS) for lengths in lengths_of.values())
+        assert {threads for _, _, threads in searcher.warm_ups} == {3}
+        assert searcher.sources == []
+
+
+async def test_a_searcher_that_fails_the_warm_up_fails_the_start() -> None:
+    class Broken(Searcher):
+        def search(self, source_ids: list[list[int]], max_length: int) -> list[list[int]]:
+            raise RuntimeError("no kernel")
+
+    engine = make_engine(Broken(), workers=2)
+    with pytest.raises(SearchFailedError, match="RuntimeError") as caught:
+        await engine.start()
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    with pytest.raises(SearchFailedError, match="not running"):
+        await engine.generate([5])
+
+
+async def test_a_failing_search_carries_its_cause_and_the_engine_goes_on() -> None:
+    def work(source: list[int]) -> None:
+        if source == [13]:
+            raise ValueError("thirteen")
+
+    async with make_engine(Searcher(work)) as engine:
+        with pytest.raises(SearchFailedError) as caught:
+            await engine.generate([13])
+        assert isinstance(caught.value.__cause__, ValueError)
+        assert await engine.generate([14]) == [14]
+
+
+async def test_a_full_queue_refuses_at_once_and_takes_requests_again_when_it_has_room() -> None:
+    gate = Gate()
+    async with make_engine(Searcher(gate), queue_limit=3) as engine:
+        accepted = [asyncio.create_task(engine.generate([i])) for i in (5, 6, 7)]
+        await gate.reached()
+        with pytest.raises(BusyError):
+            await engine.generate([8])
+        gate.open()
+        assert await asyncio.gather(*accepted) == [[5], [6], [7]]
+        assert await engine.generate([8]) == [8]
+
+
+async def test_a_request_cancelled_while_it_waits_never_runs_and_frees_its_place() -> None:
+    gate = Gate()
+    searcher = Searcher(gate)
+    async with make_engine(searcher, queue_limit=2) as engine:
+        running = asyncio.create_task(engine.generate([5]))
+        await gate.reached()
+        waiting = asyncio.create_task(engine.generate([6]))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        successor = asyncio.create_task(engine.generate([7]))
+        await asyncio.sleep(0)
+        gate.open()
+        assert await running == [5]
+        assert await successor == [7]
+    assert searcher.sources == [[5], [7]]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_request_cancelled_while_it_runs_ends_without_a_trace(
+    fails: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+
+    def work(source: list[int]) -> None:
+        gate(source)
+        if fails:
+            raise ValueError("nobody waits for this")
+
+    searcher = Searcher(work)
+    problems: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+    with caplog.at_level(logging.DEBUG):
+        async with make_engine(searcher, queue_limit=1) as engine:
+            running = asyncio.create_task(engine.generate([5]))
+            await gate.reached()
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            # Its thread is still taken, and so is its place.
+            with pytest.raises(BusyError):
+                await engine.generate([6])
+            gate.open()
+    assert problems == []
+    assert [record for record in caplog.records if record.levelno >= logging.INFO] == []
+
+
+async def test_closing_waits_for_the_search_that_runs_and_fails_those_that_wait() -> None:
+    gate = Gate()
+    searcher = Searcher(gate)
+    engine = make_engine(searcher)
+    await engine.start()
+    running = asyncio.create_task(engine.generate([5]))
+    await gate.reached()
+    waiting = asyncio.create_task(engine.generate([6]))
+    await asyncio.sleep(0)
+
+    closing = asyncio.create_task(engine.close())
+    await asyncio.sleep(0.01)
+    assert not closing.done()
+    gate.open()
+    await closing
+
+    assert await running == [5]
+    with pytest.raises(SearchFailedError, match="closed"):
+        await waiting
+    assert searcher.sources == [[5]]
+
+
+async def test_an_engine_that_does_not_run_refuses_and_can_be_closed_again() -> None:
+    engine = make_engine(Searcher())
+    with pytest.raises(SearchFailedError, match="not running"):
+        await engine.generate([5])
+    await engine.close()
+
+    await engine.start()
+    await engine.close()
+    await engine.close()
+    with pytest.raises(SearchFailedError, match="not running"):
+        await engine.generate([5])
+
+
+async def test_the_event_loop_keeps_ticking_while_fifty_replies_are_computed() -> None:
+    """Its largest stall is a small part of the time that the replies take together."""
+    matrix = torch.rand(700, 700)
+
+    def multiply(source: list[int]) -> None:
+        for _ in range(3):
+            torch.mm(matrix, matrix)
+
+    stalls: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            stalls.append(time.perf_counter() - before)
+
+    async with make_engine(Searcher(multiply), workers=2, queue_limit=50) as engine:
+        ticking = asyncio.create_task(tick())
+        began = time.perf_counter()
+        await asyncio.gather(*(engine.generate([i]) for i in range(3, 53)))
+        took = time.perf_counter() - began
+        ticking.cancel()
+
+    assert len(stalls) > 10
+    assert max(stalls) < took / 3, f"largest stall {max(stalls):.3f} s of {took:.3f} s"

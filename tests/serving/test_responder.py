@@ -1,0 +1,138 @@
+import asyncio
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.errors import BusyError, DeadlineError, SearchFailedError
+from bot.serving.engine import Engine
+from bot.serving.responder import FALLBACK, Responder
+from bot.text.tokenizer import Tokenizer, train_bpe
+
+REPOSITORY = Path(__file__).parent.parent.parent
+
+
+class Codec:
+    """Code points as ids, up to 50 of them."""
+
+    def encode_source(self, text: str) -> list[int]:
+        return [ord(character) for character in text[:50]] + [2]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(map(chr, ids))
+
+
+class Upper:
+    """An engine that answers in capitals, or with what the test sets."""
+
+    def __init__(self, answer: str | Exception | None = None) -> None:
+        self._answer = answer
+
+    async def generate(self, source_ids: list[int]) -> list[int]:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        text = Codec().decode(source_ids[:-1]).upper() if self._answer is None else self._answer
+        return [ord(character) for character in text]
+
+
+class Never:
+    """An engine that answers nobody and notes that it was cancelled."""
+
+    cancelled = False
+
+    async def generate(self, source_ids: list[int]) -> list[int]:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        return []
+
+
+async def test_the_reply_is_the_decoded_search_without_white_space_around_it() -> None:
+    assert await Responder(Upper(), Codec(), 5).reply("  hello ") == "HELLO"
+
+
+@pytest.mark.parametrize("blank", ["", "  \n", "\u200b\u200d", "\x00\x07", "\u2060 \ufeff"])
+async def test_a_blank_reply_becomes_a_sentence(blank: str) -> None:
+    assert await Responder(Upper(blank), Codec(), 5).reply("hello") == FALLBACK
+
+
+@pytest.mark.parametrize(
+    "reply", ["\N{GRINNING FACE}", "?", "\u05d0", "\N{HEAVY BLACK HEART}\ufe0f"]
+)
+async def test_a_reply_without_letters_is_a_reply(reply: str) -> None:
+    assert await Responder(Upper(reply), Codec(), 5).reply("hello") == reply
+
+
+async def test_a_reply_past_its_deadline_is_an_error_and_its_request_is_cancelled() -> None:
+    engine = Never()
+    with pytest.raises(DeadlineError, match=r"0\.01 s"):
+        await Responder(engine, Codec(), 0.01).reply("hello")
+    assert engine.cancelled
+
+
+@pytest.mark.parametrize("error", [BusyError("full"), SearchFailedError("broken")])
+async def test_what_the_engine_raises_comes_through(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        await Responder(Upper(error), Codec(), 5).reply("hello")
+    assert caught.value is error
+
+
+class Echo:
+    """A searcher whose reply is its source."""
+
+    def search(self, source_ids: list[list[int]], max_length: int) -> list[list[int]]:
+        return [source[:max_length] for source in source_ids]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return train_bpe(["hello, how are you?", "I'm fine, thanks."], 300, max_source_tokens=32)
+
+
+BAD_INPUTS = {
+    "empty": "",
+    "blank": " \n\t ",
+    "control characters": "".join(map(chr, range(32))) + "\x7f\x85",
+    "lone surrogates": "\ud800 and \udfff",
+    "5,000 emoji": "\N{FACE WITH TEARS OF JOY}" * 5000,
+    "joined emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 1000,
+    "right-to-left marks": "\u202e\u200fabc\u2067" * 100,
+    "a ping": "@everyone @here <@&1>",
+    "a code block": "```python\nprint('hi')\n```",
+    "100,000 characters": "why? " * 20_000,
+    "100,000 combining marks": "a" + "\u0301" * 99_999,
+    "special symbols": "<eos><pad><bos>",
+}
+
+
+@pytest.mark.parametrize("text", BAD_INPUTS.values(), ids=BAD_INPUTS.keys())
+async def test_bad_input_gets_a_reply_through_the_real_engine_and_tokenizer(
+    text: str, tokenizer: Tokenizer
+) -> None:
+    engine = Engine(Echo(), workers=1, threads_per_worker=1, queue_limit=4, max_reply_tokens=40)
+    async with engine:
+        reply = await Responder(engine, tokenizer, 5).reply(text)
+    assert reply.strip()
+    reply.encode("utf-8")
+
+
+@given(text=st.text(st.characters(), max_size=300))
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_string_gets_a_reply(text: str, tokenizer: Tokenizer) -> None:
+    class EchoEngine:
+        async def generate(self, source_ids: list[int]) -> list[int]:
+            return source_ids
+
+    reply = asyncio.run(Responder(EchoEngine(), tokenizer, 5).reply(text))
+    assert reply.strip()
+
+
+def test_importing_the_responder_does_not_import_torch() -> None:
+    code = "import sys, bot.serving.responder; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)

@@ -1,0 +1,35 @@
+"""Training runs small enough for a test."""
+
+from pathlib import Path
+
+from bot.model.seq2seq import ModelConfig
+from bot.training.dataset import MixConfig, WeightedCorpus
+from bot.training.run import RunConfig, prepare, read_splits
+from bot.training.trainer import Trainer, TrainingConfig
+
+
+def small_run(run: Path, corpus: Path, steps: int) -> RunConfig:
+    """Prepare a run of a small model that learns what the animals say."""
+    config = RunConfig(
+        corpora=(WeightedCorpus(str(corpus)),),
+        mix=MixConfig(max_reply_count=10_000),
+        model=ModelConfig(400, 32, 32, 1, 2, "general", dropout=0.1, tie_embeddings=True),
+        training=TrainingConfig(
+            steps=steps,
+            batch_size=32,
+            learning_rate=1e-2,
+            warmup_steps=5,
+            evaluate_every=50,
+            save_every_s=1e6,
+        ),
+        max_source_tokens=16,
+        max_target_tokens=12,
+    )
+    prepare(run, config, lambda source, pairs: None)
+    return RunConfig.read(run)
+
+
+def trainer_of(run: Path) -> Trainer:
+    """A trainer for a prepared run."""
+    config = RunConfig.read(run)
+    return Trainer(run, config.model, config.training, read_splits(run))

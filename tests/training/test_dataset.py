@@ -1,0 +1,126 @@
+"""Mixing, splitting and encoding."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import CorpusError, UsageError
+from bot.text.tokenizer import BOS_ID, EOS_ID, train_bpe
+from bot.training.batches import collate, epoch_order, in_order
+from bot.training.dataset import (
+    MixConfig,
+    Pair,
+    WeightedCorpus,
+    encode_pairs,
+    mix,
+    split_of,
+)
+
+
+def write(path: Path, conversations: list[list[str]]) -> str:
+    path.write_text("".join(json.dumps({"turns": turns}) + "\n" for turns in conversations))
+    return str(path)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> str:
+    return write(
+        tmp_path / "many.jsonl",
+        [[f"Question {i}?", f"Answer {i}.", "Okay."] for i in range(1000)],
+    )
+
+
+def test_every_split_gets_pairs_and_no_conversation_is_in_two(many: str) -> None:
+    splits = mix([WeightedCorpus(many)], MixConfig())
+    numbers = {
+        name: {p.prompt.lower().split()[1].strip("?.") for p in pairs}
+        for name, pairs in splits.items()
+    }
+    assert not numbers["train"] & numbers["valid"]
+    assert not numbers["train"] & numbers["test"]
+    assert not numbers["valid"] & numbers["test"]
+    assert len(splits["valid"]) < 0.03 * len(splits["train"])
+
+
+def test_a_frequent_reply_is_thinned(many: str) -> None:
+    splits = mix([WeightedCorpus(many)], MixConfig(max_reply_count=40))
+    replies = Counter(pair.reply for pair in splits["train"])
+    assert 30 <= replies["Okay."] <= 40
+    assert replies["Answer 1."] <= 1
+
+
+@pytest.mark.parametrize(("weight", "low", "high"), [(0.5, 430, 540), (3, 2900, 2960)])
+def test_a_weight_is_how_often_a_pair_is_seen(
+    many: str, weight: float, low: int, high: int
+) -> None:
+    splits = mix([WeightedCorpus(many, weight)], MixConfig(max_reply_count=1))
+    assert low <= sum(pair.reply.startswith("Answer") for pair in splits["train"]) <= high
+
+
+def test_dropped_pairs_are_gone(many: str) -> None:
+    splits = mix([WeightedCorpus(many)], MixConfig(drop=r"\bokay\b"))
+    assert all(pair.reply != "Okay." for pairs in splits.values() for pair in pairs)
+
+
+def test_the_same_corpora_and_seed_give_the_same_pairs(many: str) -> None:
+    corpora = [WeightedCorpus(many, 1.5)]
+    assert mix(corpora, MixConfig(seed=1)) == mix(corpora, MixConfig(seed=1))
+
+
+def test_too_little_dialogue_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [["Hi.", "Hello."]])
+    with pytest.raises(CorpusError, match="give more dialogue"):
+        mix([WeightedCorpus(path)], MixConfig())
+
+
+@given(st.lists(st.text(st.characters())))
+def test_any_conversation_has_a_split(conversation: list[str]) -> None:
+    assert split_of(conversation) in ("train", "valid", "test")
+
+
+@pytest.mark.parametrize("text", ["a.tsv@0", "a.tsv@-1", "a.tsv@x", "a.tsv@nan", "a.tsv@"])
+def test_a_wrong_weight_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match=r"a\.tsv@2"):
+        WeightedCorpus.parse(text)
+
+
+def test_a_source_may_have_a_weight() -> None:
+    assert WeightedCorpus.parse("a.tsv") == WeightedCorpus("a.tsv", 1.0)
+    assert WeightedCorpus.parse("a.tsv@0.5") == WeightedCorpus("a.tsv", 0.5)
+
+
+PAIRS = [Pair(f"Is it {i}?", "Yes. " * (i % 7) + f"It is {i}.") for i in range(300)]
+
+
+def test_batches_hold_each_pair_once_and_depend_on_seed_and_epoch_alone() -> None:
+    tokenizer = train_bpe((text for pair in PAIRS for text in pair), 400, 12)
+    encoded = encode_pairs(PAIRS, tokenizer, 40)
+    assert len(encoded) == len(PAIRS)
+    order = epoch_order(encoded, 32, seed=1, epoch=0)
+    assert sorted(i for batch in order for i in batch) == list(range(len(PAIRS)))
+    assert order == epoch_order(encoded, 32, seed=1, epoch=0)
+    assert order != epoch_order(encoded, 32, seed=1, epoch=1)
+    assert sum(len(batch.source_lengths) for batch in in_order(encoded, 32)) == len(PAIRS)
+
+
+def test_a_batch_is_the_padded_pairs() -> None:
+    tokenizer = train_bpe((text for pair in PAIRS for text in pair), 400, 12)
+    encoded = encode_pairs(PAIRS, tokenizer, 40)
+    batch = collate(encoded, [0, 6])
+    assert batch.source_ids[1, : batch.source_lengths[1]].tolist() == tokenizer.encode_source(
+        PAIRS[6].prompt
+    )
+    assert batch.previous_ids[:, 0].tolist() == [BOS_ID, BOS_ID]
+    short = tokenizer.encode(PAIRS[0].reply)
+    assert batch.next_ids[0, : len(short) + 2].tolist() == [*short, EOS_ID, 0]
+
+
+def test_a_reply_past_the_limit_is_left_out() -> None:
+    tokenizer = train_bpe((text for pair in PAIRS for text in pair), 400, 12)
+    encoded = encode_pairs(PAIRS, tokenizer, 8)
+    assert 0 < len(encoded) < len(PAIRS)
+    assert encoded.target_starts.diff().max() <= 9

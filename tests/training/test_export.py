@@ -1,0 +1,124 @@
+"""From a run to the store."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from bot.artifact.artifact import Artifact
+from bot.artifact.store import ModelStore
+from bot.errors import CheckpointError, ParityError
+from bot.model.search import GreedySearcher
+from bot.training import checkpoint
+from bot.training.export import TrainedRun, check_parity, compile_searcher, export
+
+
+@pytest.fixture
+def trained(trained_run: Path) -> TrainedRun:
+    return TrainedRun.read(trained_run)
+
+
+def publish(trained: TrainedRun, root: Path) -> Path:
+    return export(
+        trained,
+        ModelStore(root),
+        "animals",
+        card="# Animals\n",
+        description="What the animals say.",
+        language="en",
+        activate=True,
+    )
+
+
+def test_an_exported_model_answers_as_it_was_taught(trained: TrainedRun, tmp_path: Path) -> None:
+    artifact = Artifact.load(publish(trained, tmp_path))
+    source = artifact.tokenizer.encode_source("What does the cat number 3 say?")
+    (reply,) = artifact.search([source], 12)
+    assert artifact.tokenizer.decode(reply) == "The cat says meow."
+
+
+def test_an_exported_model_is_active_and_sound(trained: TrainedRun, tmp_path: Path) -> None:
+    path = publish(trained, tmp_path)
+    assert ModelStore(tmp_path).resolve() == path
+    assert not any(ModelStore(tmp_path).verify().values())
+
+
+def test_nothing_is_published_when_the_searcher_disagrees(
+    trained: TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Contrary(GreedySearcher):
+        """Ends each reply one token early."""
+
+        def forward(
+            self, source_ids: torch.Tensor, source_lengths: torch.Tensor, max_length: int
+        ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            tokens, scores, lengths = super().forward(source_ids, source_lengths, max_length)
+            return tokens, scores, lengths - 1
+
+    compiled = compile_searcher(trained.searcher)
+    contrary = Contrary(trained.searcher.model).eval()
+    with pytest.raises(ParityError, match="nothing was published"):
+        check_parity(contrary, compiled, [[5, 2]], 12)
+    monkeypatch.setattr(trained.searcher, "forward", contrary.forward)
+    monkeypatch.setattr("bot.training.export.compile_searcher", lambda searcher: compiled)
+    with pytest.raises(ParityError):
+        publish(trained, tmp_path)
+    assert ModelStore(tmp_path).versions() == []
+
+
+def test_the_file_does_not_name_the_machine_that_made_it(trained: TrainedRun) -> None:
+    compiled = compile_searcher(trained.searcher)
+    assert str(Path(torch.__file__).parent).encode() not in compiled
+    assert str(Path(__file__).parents[2]).encode() not in compiled
+
+
+def test_weights_are_kept_in_half_precision(trained: TrainedRun) -> None:
+    parameters = sum(parameter.numel() for parameter in trained.searcher.model.parameters())
+    assert len(compile_searcher(trained.searcher)) < 2.5 * parameters + 40_000
+
+
+def test_a_checkpoint_that_does_not_fit_the_run_is_an_error(
+    trained_run: Path, tmp_path: Path
+) -> None:
+    for file in trained_run.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    checkpoint.save_atomically({"model": {}}, tmp_path / checkpoint.CHECKPOINT_FILE)
+    with pytest.raises(CheckpointError, match=r"run\.json"):
+        TrainedRun.read(tmp_path)
+
+
+STANDALONE = """
+import json, sys
+import torch
+from tokenizers import Tokenizer
+
+folder, prompt = sys.argv[1:]
+tokenizer = Tokenizer.from_file(folder + "/tokenizer.json")
+searcher = torch.jit.load(folder + "/searcher.pt").float()
+ids = tokenizer.encode(prompt, add_special_tokens=False).ids + [2]
+with torch.inference_mode():
+    tokens, scores, lengths = searcher(torch.tensor([ids]), torch.tensor([len(ids)]), 12)
+assert not any(name == "bot" or name.startswith("bot.") for name in sys.modules)
+print(json.dumps(tokens[0, : lengths[0]].tolist()))
+"""
+
+
+def test_the_saved_searcher_runs_without_this_package(trained: TrainedRun, tmp_path: Path) -> None:
+    path = publish(trained, tmp_path / "store")
+    artifact = Artifact.load(path)
+    prompt = "What does the owl number 7 say?"
+    # -I: neither the working directory nor PYTHONPATH is searched for modules.
+    script = "import sys; sys.modules['bot'] = None\n" + STANDALONE.replace(
+        "assert not any", "del sys.modules['bot']\nassert not any"
+    )
+    result = subprocess.run(
+        [sys.executable, "-I", "-W", "ignore", "-c", script, str(path), prompt],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = artifact.search([artifact.tokenizer.encode_source(prompt)], 12)[0]
+    assert result.stdout.strip() == str(expected)
