@@ -1,7 +1,43 @@
 """What all tests share."""
 
+import json
+import random
+from pathlib import Path
+
+import pytest
+import torch
 from hypothesis import settings
+from small_runs import small_run, trainer_of
 
 # The machines that run these tests are shared and noisy: no deadline, the same examples each run.
 settings.register_profile("causerie", deadline=None, derandomize=True)
 settings.load_profile("causerie")
+
+# Small models on a busy machine: threads would wait for each other longer than they work.
+torch.set_num_threads(1)
+
+ANIMALS = ["cat", "dog", "horse", "duck", "goat", "mouse", "owl", "fox"]
+SOUNDS = ["meow", "woof", "neigh", "quack", "bleat", "squeak", "hoot", "yip"]
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of questions with one right answer each."""
+    rng = random.Random(0)
+    path = tmp_path_factory.mktemp("corpus") / "animals.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(900):
+            which = rng.randrange(len(ANIMALS))
+            question = f"Please, number {number}, tell me about the {ANIMALS[which]}."
+            answer = f"The {ANIMALS[which]} says {SOUNDS[which]}."
+            file.write(json.dumps({"turns": [question, answer]}) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was trained to its end."""
+    run = tmp_path_factory.mktemp("runs") / "animals"
+    small_run(run, corpus, steps=200)
+    assert trainer_of(run).train(lambda progress: None, lambda: False)
+    return run

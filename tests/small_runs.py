@@ -13,12 +13,12 @@ def small_run(run: Path, corpus: Path, steps: int) -> RunConfig:
     config = RunConfig(
         corpora=(WeightedCorpus(str(corpus)),),
         mix=MixConfig(max_reply_count=10_000),
-        model=ModelConfig(400, 32, 32, 1, 2, "general", dropout=0.1, tie_embeddings=True),
+        model=ModelConfig(400, 64, 64, 1, 1, "general", dropout=0.1),
         training=TrainingConfig(
             steps=steps,
             batch_size=32,
-            learning_rate=1e-2,
-            warmup_steps=5,
+            learning_rate=5e-3,
+            warmup_steps=20,
             evaluate_every=50,
             save_every_s=1e6,
         ),

@@ -45,7 +45,7 @@ _SPELLINGS = {
 }  # fmt: skip
 _WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)?")
 _SENTENCE_START = re.compile(r"(^|[.!?]\s+)([\"'(]?)([a-z])")
-_SENTENCE = re.compile(r"[^.!?]*(?:[.!?]+(?=\s|$)|$)\s*")
+_SENTENCE = re.compile(r".+?(?:[.!?]+(?=\s|$)\s*|$)", re.DOTALL)
 _QUESTION = re.compile(
     r"^(?:and |but |so |oh |wait |well,? |then )?(?:what|who|whose|how|why|where|which"
     r"|do(?! i\b)|does|did|are|is|was|were|can|could|would|will|have you|has|should|am|aren't"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 
@@ -74,13 +75,14 @@ def _pair_lines(lines: Iterator[str] | list[str], source: str) -> Iterator[Conve
 def _chitchat() -> Iterator[Conversation]:
     """The Chit-Chat dataset, less the conversations that are kept for evaluation."""
     try:
-        from chitchat_dataset import Dataset
-    except ImportError as error:
+        # The file and not the package's reader of it, which leaves it open.
+        text = resources.files("chitchat_dataset").joinpath("dataset.json").read_text("utf-8")
+    except ModuleNotFoundError as error:
         raise CorpusError(
             "The corpus chitchat-dataset is a Python package that is not installed:"
             " pip install 'causerie[corpora]'."
         ) from error
-    for conversation_id, conversation in Dataset().items():
+    for conversation_id, conversation in json.loads(text).items():
         if reserved_for_evaluation(conversation_id):
             continue
         yield [
@@ -91,6 +93,4 @@ def _chitchat() -> Iterator[Conversation]:
 
 def reserved_for_evaluation(conversation_id: str) -> bool:
     """Whether a Chit-Chat conversation must never be trained on: 2% of them, by their id."""
-    from hashlib import sha256
-
     return int(sha256(conversation_id.encode()).hexdigest(), 16) % 1000 < 20

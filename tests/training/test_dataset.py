@@ -30,19 +30,18 @@ def write(path: Path, conversations: list[list[str]]) -> str:
 def many(tmp_path: Path) -> str:
     return write(
         tmp_path / "many.jsonl",
-        [[f"Question {i}?", f"Answer {i}.", "Okay."] for i in range(1000)],
+        [[f"Question {i}?", f"The answer to that is {i}.", "Okay."] for i in range(1000)],
     )
 
 
 def test_every_split_gets_pairs_and_no_conversation_is_in_two(many: str) -> None:
     splits = mix([WeightedCorpus(many)], MixConfig())
-    numbers = {
-        name: {p.prompt.lower().split()[1].strip("?.") for p in pairs}
-        for name, pairs in splits.items()
+    answers = {
+        name: {p.reply for p in pairs if p.reply != "Okay."} for name, pairs in splits.items()
     }
-    assert not numbers["train"] & numbers["valid"]
-    assert not numbers["train"] & numbers["test"]
-    assert not numbers["valid"] & numbers["test"]
+    assert not answers["train"] & answers["valid"]
+    assert not answers["train"] & answers["test"]
+    assert not answers["valid"] & answers["test"]
     assert len(splits["valid"]) < 0.03 * len(splits["train"])
 
 
@@ -50,7 +49,7 @@ def test_a_frequent_reply_is_thinned(many: str) -> None:
     splits = mix([WeightedCorpus(many)], MixConfig(max_reply_count=40))
     replies = Counter(pair.reply for pair in splits["train"])
     assert 30 <= replies["Okay."] <= 40
-    assert replies["Answer 1."] <= 1
+    assert replies["The answer to that is 1."] <= 1
 
 
 @pytest.mark.parametrize(("weight", "low", "high"), [(0.5, 430, 540), (3, 2900, 2960)])
@@ -58,7 +57,7 @@ def test_a_weight_is_how_often_a_pair_is_seen(
     many: str, weight: float, low: int, high: int
 ) -> None:
     splits = mix([WeightedCorpus(many, weight)], MixConfig(max_reply_count=1))
-    assert low <= sum(pair.reply.startswith("Answer") for pair in splits["train"]) <= high
+    assert low <= sum(pair.reply.startswith("The answer") for pair in splits["train"]) <= high
 
 
 def test_dropped_pairs_are_gone(many: str) -> None:

@@ -34,7 +34,7 @@ def publish(trained: TrainedRun, root: Path) -> Path:
 
 def test_an_exported_model_answers_as_it_was_taught(trained: TrainedRun, tmp_path: Path) -> None:
     artifact = Artifact.load(publish(trained, tmp_path))
-    source = artifact.tokenizer.encode_source("What does the cat number 3 say?")
+    source = artifact.tokenizer.encode_source("Please, number 3, tell me about the cat.")
     (reply,) = artifact.search([source], 12)
     assert artifact.tokenizer.decode(reply) == "The cat says meow."
 
@@ -108,7 +108,7 @@ print(json.dumps(tokens[0, : lengths[0]].tolist()))
 def test_the_saved_searcher_runs_without_this_package(trained: TrainedRun, tmp_path: Path) -> None:
     path = publish(trained, tmp_path / "store")
     artifact = Artifact.load(path)
-    prompt = "What does the owl number 7 say?"
+    prompt = "Please, number 7, tell me about the owl."
     # -I: neither the working directory nor PYTHONPATH is searched for modules.
     script = "import sys; sys.modules['bot'] = None\n" + STANDALONE.replace(
         "assert not any", "del sys.modules['bot']\nassert not any"

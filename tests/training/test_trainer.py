@@ -43,7 +43,7 @@ def test_a_stopped_and_resumed_run_ends_like_an_uninterrupted_one(
 def test_evaluations_are_logged(trained_run: Path) -> None:
     lines = (trained_run / checkpoint.LOG_FILE).read_text().splitlines()
     steps = [json.loads(line)["step"] for line in lines]
-    assert steps == [50, 100, 150]
+    assert steps == [50, 100, 150, 200]
     perplexities = [json.loads(line)["valid_perplexity"] for line in lines]
     assert perplexities[-1] < perplexities[0]
 
