@@ -41,3 +41,22 @@ def trained_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     small_run(run, corpus, steps=200)
     assert trainer_of(run).train(lambda progress: None, lambda: False)
     return run
+
+
+@pytest.fixture(scope="session")
+def animal_store(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose active model says what the animals say."""
+    from bot.artifact.store import ModelStore
+    from bot.training.export import TrainedRun, export
+
+    root = tmp_path_factory.mktemp("store")
+    export(
+        TrainedRun.read(trained_run),
+        ModelStore(root),
+        "animals",
+        card="# Animals\n",
+        description="What the animals say.",
+        language="en",
+        activate=True,
+    )
+    return root

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -48,7 +48,9 @@ def train(
     hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 512,
     encoder_layers: Annotated[int, typer.Option(min=1, help="Each of two directions.")] = 1,
     decoder_layers: Annotated[int, typer.Option(min=1)] = 2,
-    attention: Annotated[str, typer.Option(help="dot, general or concat.")] = "general",
+    attention: Annotated[
+        Literal["dot", "general", "concat"], typer.Option(help="Luong's score.")
+    ] = "general",
     dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.1,
     max_reply_count: Annotated[
         int, typer.Option(min=1, help="How often one reply may occur in a corpus.")
@@ -59,7 +61,9 @@ def train(
     bf16: Annotated[
         bool, typer.Option("--bf16", help="Compute in bfloat16: faster where the CPU can.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Train a model on dialogue; Ctrl-C saves, and --resume goes on."""
@@ -72,7 +76,7 @@ def train(
     from bot.training.trainer import Trainer, TrainingConfig
 
     resolved_device = resolve_device(device)
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     if not resume:
         try:
             re.compile(drop)
@@ -147,7 +151,7 @@ def export(
     if card is not None and not card.is_file():
         raise UsageError(f"{card} does not exist; give the model card's path, or leave it out.")
     trained = TrainedRun.read(run)
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     text = card.read_text("utf-8") if card else _first_card(name, trained, console)
     path = publish(
         trained,
