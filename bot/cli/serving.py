@@ -47,6 +47,8 @@ def chat(model: ModelOption = None) -> None:
     settings = load_settings()
     if model is not None:
         settings = settings.model_copy(update={"model": model})
+    if sys.stdin.isatty():
+        print("A chat in the terminal; type q to leave.", file=sys.stderr)
     _chat(settings)
 
 

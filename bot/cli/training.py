@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -23,6 +24,7 @@ LOG_EVERY = 100  # steps between lines where there is no terminal for a progress
 
 
 def train(
+    context: typer.Context,
     run: Annotated[Path, typer.Option(help="The folder of the run.", file_okay=False)] = Path(
         "runs/latest"
     ),
@@ -111,8 +113,10 @@ def train(
             lambda source, pairs: console.print(f"  {pairs:9,} pairs from {source}"),
             progress=console.is_terminal,
         )
-    elif corpus:
-        raise UsageError("A resumed run keeps its corpora; leave --corpus out.")
+    elif kept := sorted(_given(context) - {"run", "resume", "steps", "device"}):
+        raise UsageError(
+            f"A resumed run keeps its settings but --steps; leave --{kept[0].replace('_', '-')} out."
+        )
     config = RunConfig.read(run)
     if resume and steps is not None:
         config = replace(config, training=replace(config.training, steps=steps))
@@ -180,6 +184,15 @@ def _first_card(name: str, trained: "TrainedRun", console: Console) -> str:
         held_out=held_out,
         replies=sample_replies(trained.searcher, trained.tokenizer, sample_prompts()),
     )
+
+
+def _given(context: typer.Context) -> set[str]:
+    """The options that were written on the command line."""
+    return {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
 
 
 @contextmanager

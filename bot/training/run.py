@@ -70,7 +70,9 @@ def prepare(
     :raises CheckpointError: if the folder already holds a run
     """
     if (run / checkpoint.RUN_FILE).exists():
-        raise CheckpointError(f"{run} already holds a run; continue it with --resume {run}.")
+        raise CheckpointError(
+            f"{run} already holds a run; continue it with --resume, or choose another --run."
+        )
     pairs = mix(config.corpora, config.mix, on_corpus)
     tokenizer = train_bpe(
         (text for pair in pairs["train"] for text in pair),

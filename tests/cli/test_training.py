@@ -50,6 +50,9 @@ def test_ctrl_c_saves_and_says_how_to_resume(corpus: Path, tmp_path: Path) -> No
         rest = process.stderr.read()
     assert process.returncode == 0
     assert "--resume" in rest
+    changed = bot("train", f"--run={run}", "--resume", "--batch-size=7")
+    assert changed.returncode == 2
+    assert b"leave --batch-size out" in changed.stderr
     resumed = bot("train", f"--run={run}", "--resume", "--steps=110")
     assert resumed.returncode == 0, resumed.stderr.decode()
     assert "Done." in resumed.stderr.decode()

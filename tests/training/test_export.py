@@ -90,7 +90,10 @@ def test_a_checkpoint_that_does_not_fit_the_run_is_an_error(
 
 
 STANDALONE = """
-import json, sys
+import sys
+
+sys.modules["bot"] = None  # importing it is an error
+
 import torch
 from tokenizers import Tokenizer
 
@@ -100,8 +103,7 @@ searcher = torch.jit.load(folder + "/searcher.pt").float()
 ids = tokenizer.encode(prompt, add_special_tokens=False).ids + [2]
 with torch.inference_mode():
     tokens, scores, lengths = searcher(torch.tensor([ids]), torch.tensor([len(ids)]), 12)
-assert not any(name == "bot" or name.startswith("bot.") for name in sys.modules)
-print(json.dumps(tokens[0, : lengths[0]].tolist()))
+print(tokens[0, : lengths[0]].tolist())
 """
 
 
@@ -110,11 +112,8 @@ def test_the_saved_searcher_runs_without_this_package(trained: TrainedRun, tmp_p
     artifact = Artifact.load(path)
     prompt = "Please, number 7, tell me about the owl."
     # -I: neither the working directory nor PYTHONPATH is searched for modules.
-    script = "import sys; sys.modules['bot'] = None\n" + STANDALONE.replace(
-        "assert not any", "del sys.modules['bot']\nassert not any"
-    )
     result = subprocess.run(
-        [sys.executable, "-I", "-W", "ignore", "-c", script, str(path), prompt],
+        [sys.executable, "-I", "-W", "ignore", "-c", STANDALONE, str(path), prompt],
         cwd=tmp_path,
         capture_output=True,
         text=True,
