@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -115,7 +114,8 @@ def train(
         )
     elif kept := sorted(_given(context) - {"run", "resume", "steps", "device"}):
         raise UsageError(
-            f"A resumed run keeps its settings but --steps; leave --{kept[0].replace('_', '-')} out."
+            "A resumed run keeps its settings, all but --steps; leave"
+            f" --{kept[0].replace('_', '-')} out."
         )
     config = RunConfig.read(run)
     if resume and steps is not None:
@@ -188,11 +188,8 @@ def _first_card(name: str, trained: "TrainedRun", console: Console) -> str:
 
 def _given(context: typer.Context) -> set[str]:
     """The options that were written on the command line."""
-    return {
-        name
-        for name in context.params
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
 @contextmanager
