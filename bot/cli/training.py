@@ -35,6 +35,14 @@ def train(
             " file, smalltalk, or chitchat-dataset. Default: smalltalk.",
         ),
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Fine-tune the model of this run, with its vocabulary and sizes.",
+            file_okay=False,
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run where it was stopped.")
     ] = False,
@@ -56,6 +64,9 @@ def train(
     max_reply_count: Annotated[
         int, typer.Option(min=1, help="How often one reply may occur in a corpus.")
     ] = 40,
+    max_prompt_count: Annotated[
+        int, typer.Option(min=1, help="How often one prompt may occur in a corpus.")
+    ] = 40,
     drop: Annotated[
         str, typer.Option(metavar="REGEX", help="Leave out pairs in which this is found.")
     ] = "",
@@ -73,7 +84,7 @@ def train(
     from bot.artifact.artifact import resolve_device
     from bot.model.seq2seq import ModelConfig
     from bot.training.dataset import MixConfig, WeightedCorpus
-    from bot.training.run import RunConfig, prepare, read_splits
+    from bot.training.run import RunConfig, prepare, read_splits, read_tokenizer
     from bot.training.trainer import Trainer, TrainingConfig
 
     resolved_device = resolve_device(device)
@@ -91,11 +102,18 @@ def train(
                 dropout,
                 tie_embeddings=True,
             )
+            if base is not None:
+                model = replace(RunConfig.read(base).model, dropout=dropout)
         except (re.error, ValueError) as error:
             raise UsageError(f"These options do not make a model: {error}.") from error
         config = RunConfig(
             corpora=tuple(WeightedCorpus.parse(source) for source in corpus or ["smalltalk"]),
-            mix=MixConfig(max_reply_count=max_reply_count, drop=drop, seed=seed),
+            mix=MixConfig(
+                max_reply_count=max_reply_count,
+                max_prompt_count=max_prompt_count,
+                drop=drop,
+                seed=seed,
+            ),
             model=model,
             training=TrainingConfig(
                 steps=steps or 20_000,
@@ -110,6 +128,7 @@ def train(
             run,
             config,
             lambda source, pairs: console.print(f"  {pairs:9,} pairs from {source}"),
+            tokenizer=read_tokenizer(base, RunConfig.read(base)) if base else None,
             progress=console.is_terminal,
         )
     elif kept := sorted(_given(context) - {"run", "resume", "steps", "device"}):
@@ -124,6 +143,8 @@ def train(
     trainer = Trainer(run, config.model, config.training, read_splits(run), resolved_device)
     if resume:
         trainer.resume()
+    elif base is not None:
+        trainer.start_from(base)
     size = sum(parameter.numel() for parameter in trainer.model.parameters())
     console.print(f"{size:,} parameters, {len(trainer.splits['train']):,} pairs, {run}")
     with _stop_requests() as stop_requested, _progress(console, config.training.steps) as report:

@@ -69,11 +69,14 @@ class MixConfig:
 
     :param max_reply_words: longer replies are cut at a sentence, or dropped
     :param max_reply_count: how often the same reply may occur in one corpus; the rest is dropped
+    :param max_prompt_count: the same for prompts, whatever their case and punctuation: what is
+        said to "Thank you!" depends on turns that the model does not see
     :param drop: a regular expression; pairs in which it is found are dropped
     """
 
     max_reply_words: int = 20
     max_reply_count: int = 40
+    max_prompt_count: int = 40
     drop: str = ""
     seed: int = 0
 
@@ -105,12 +108,19 @@ def mix(
     splits: dict[str, list[Pair]] = {name: [] for name in SPLITS}
     for corpus in corpora:
         kept = 0
-        reply_counts: Counter[str] = Counter()
+        replies: Counter[str] = Counter()
+        prompts: Counter[str] = Counter()
         for split, pair in _clean_pairs(corpus.source, config):
-            reply_counts[pair.reply.lower()] += 1
             if split != "train":
                 splits[split].append(pair)
-            elif reply_counts[pair.reply.lower()] <= config.max_reply_count:
+                continue
+            reply, prompt = pair.reply.lower(), spoken(pair.prompt)
+            if (
+                replies[reply] < config.max_reply_count
+                and prompts[prompt] < config.max_prompt_count
+            ):
+                replies[reply] += 1
+                prompts[prompt] += 1
                 copies = int(corpus.weight) + (rng.random() < corpus.weight % 1)
                 splits[split].extend(_variant(pair, rng) for _ in range(copies))
                 kept += copies

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bot.errors import CheckpointError
@@ -60,12 +60,14 @@ def prepare(
     config: RunConfig,
     on_corpus: Callable[[str, int], None],
     *,
+    tokenizer: Tokenizer | None = None,
     progress: bool = False,
 ) -> None:
     """Make a run's folder: mix the corpora, learn the vocabulary, encode the pairs.
 
     ``config.model.vocabulary_size`` is how many tokens to learn; small corpora give fewer.
 
+    :param tokenizer: the one to use instead of learning one
     :raises CorpusError: if a corpus cannot be read
     :raises CheckpointError: if the folder already holds a run
     """
@@ -74,25 +76,23 @@ def prepare(
             f"{run} already holds a run; continue it with --resume, or choose another --run."
         )
     pairs = mix(config.corpora, config.mix, on_corpus)
-    tokenizer = train_bpe(
-        (text for pair in pairs["train"] for text in pair),
-        config.model.vocabulary_size,
-        config.max_source_tokens,
-        progress=progress,
-    )
-    model = ModelConfig(**(asdict(config.model) | {"vocabulary_size": tokenizer.vocabulary_size}))
-    config = RunConfig(**(vars(config) | {"model": model}))
+    if tokenizer is None:
+        tokenizer = train_bpe(
+            (text for pair in pairs["train"] for text in pair),
+            config.model.vocabulary_size,
+            config.max_source_tokens,
+            progress=progress,
+        )
+    model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
     run.mkdir(parents=True, exist_ok=True)
     (run / checkpoint.TOKENIZER_FILE).write_text(tokenizer.to_json(), "utf-8")
-    _save_splits(
-        {
-            name: encode_pairs(split, tokenizer, config.max_target_tokens)
-            for name, split in pairs.items()
-        },
-        run,
-    )
+    splits = {
+        name: asdict(encode_pairs(split, tokenizer, config.max_target_tokens))
+        for name, split in pairs.items()
+    }
+    checkpoint.save_atomically(splits, run / checkpoint.DATA_FILE)
     # Last: a folder with run.json is complete.
-    config.write(run)
+    replace(config, model=model).write(run)
 
 
 def read_tokenizer(run: Path, config: RunConfig) -> Tokenizer:
@@ -118,8 +118,3 @@ def read_splits(run: Path, names: Sequence[str] = SPLITS) -> dict[str, EncodedPa
     """
     state = checkpoint.load(run / checkpoint.DATA_FILE)
     return {name: EncodedPairs(**state[name]) for name in names}
-
-
-def _save_splits(splits: dict[str, EncodedPairs], run: Path) -> None:
-    state = {name: asdict(pairs) for name, pairs in splits.items()}
-    checkpoint.save_atomically(state, run / checkpoint.DATA_FILE)

@@ -146,6 +146,18 @@ class Trainer:
                 f"{path} is of a model of another shape; use the run's own settings."
             ) from error
 
+    def start_from(self, base: Path) -> None:
+        """Take over the weights of another run, and write them as this run's first checkpoint.
+
+        :raises CheckpointError: if they cannot be read or are of another shape
+        """
+        path = base / checkpoint.CHECKPOINT_FILE
+        try:
+            self.model.load_state_dict(checkpoint.load(path)["model"])
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(f"{path} is of a model of another shape.") from error
+        self.save()
+
     def train(self, on_step: OnStep, stop: Callable[[], bool]) -> bool:
         """Train until the last step, or until ``stop`` says so, and write the checkpoint.
 

@@ -23,6 +23,10 @@ def test_a_model_is_trained_exported_and_talked_to(corpus: Path, tmp_path: Path)
     trained = bot("train", f"--run={run}", f"--corpus={corpus}", "--steps=20", *SMALL)
     assert trained.returncode == 0, trained.stderr.decode()
     assert f"python -m bot export {run}" in trained.stderr.decode()
+    tuned = bot(
+        "train", f"--run={tmp_path / 'tuned'}", f"--base={run}", f"--corpus={corpus}", "--steps=2"
+    )
+    assert tuned.returncode == 0, tuned.stderr.decode()
     exported = bot("export", run, "--name=mine", f"--store={store}")
     assert exported.returncode == 0, exported.stderr.decode()
     card = (store / "mine" / "1" / "MODEL_CARD.md").read_text()

@@ -235,4 +235,4 @@ async def test_the_event_loop_keeps_ticking_while_fifty_replies_are_computed() -
         ticking.cancel()
 
     assert len(stalls) > 10
-    assert max(stalls) < took / 3, f"largest stall {max(stalls):.3f} s of {took:.3f} s"
+    assert max(stalls) < took / 2, f"largest stall {max(stalls):.3f} s of {took:.3f} s"

@@ -52,6 +52,16 @@ def test_a_frequent_reply_is_thinned(many: str) -> None:
     assert replies["The answer to that is 1."] <= 1
 
 
+def test_a_frequent_prompt_is_thinned_whatever_its_case(tmp_path: Path) -> None:
+    prompts = ["Thank you!", "thank you", "THANK YOU."]
+    path = write(
+        tmp_path / "a.jsonl",
+        [[prompts[i % 3], f"You are number {i} to say so."] for i in range(1000)],
+    )
+    splits = mix([WeightedCorpus(path)], MixConfig(max_prompt_count=7))
+    assert len(splits["train"]) == 7
+
+
 @pytest.mark.parametrize(("weight", "low", "high"), [(0.5, 430, 540), (3, 2900, 2960)])
 def test_a_weight_is_how_often_a_pair_is_seen(
     many: str, weight: float, low: int, high: int

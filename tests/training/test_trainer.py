@@ -62,6 +62,21 @@ def test_resuming_before_the_first_checkpoint_starts_at_the_beginning(
     assert trainer.step == 0
 
 
+def test_a_fine_tuned_run_starts_where_its_base_ended(
+    trained_run: Path, corpus: Path, tmp_path: Path
+) -> None:
+    base = trainer_of(trained_run)
+    base.resume()
+    small_run(tmp_path / "run", corpus, steps=1)
+    tuned = trainer_of(tmp_path / "run")
+    tuned.start_from(trained_run)
+    resumed = trainer_of(tmp_path / "run")
+    resumed.resume()
+    for trainer in (tuned, resumed):
+        assert trainer.step == 0
+        assert torch.equal(trainer.model.embedding.weight, base.model.embedding.weight)
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short"])
 def test_a_damaged_checkpoint_is_an_error(corpus: Path, tmp_path: Path, content: bytes) -> None:
     small_run(tmp_path / "run", corpus, steps=1)
