@@ -5,6 +5,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+# For instance torch==2.13.0+cpu, with PIP_EXTRA_INDEX_URL; docs/deploy.md explains it.
+TORCH ?=
 BIN := $(VENV)/bin
 
 .PHONY: run test check format clean
@@ -29,14 +31,15 @@ format: $(VENV)/.installed-dev
 clean:
 	rm -rf $(VENV)
 
+# A half-made environment, as where ensurepip is missing, would look like a whole one.
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # The stamps are made last: an installation that was cut short is done again.
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed

@@ -22,6 +22,8 @@ def lines_from_terminal(prompt: str) -> Iterator[str]:
 
 def lines_from_pipe() -> Iterator[str]:
     """Each line of standard input, whatever bytes it holds."""
+    if sys.stdin is None:  # closed
+        return
     reconfigure(sys.stdin)
     for line in sys.stdin:
         yield line.rstrip("\n")

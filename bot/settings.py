@@ -3,22 +3,25 @@
 This is the only module that reads either. ``.env.example`` documents every variable.
 """
 
+import math
 import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import SettingsError
 
 MODEL_STORE = Path(__file__).parent.parent / "model_store"
 
+CPU_QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
+
 MAX_DEFAULT_WORKERS = 4
 MAX_DEFAULT_THREADS = 4
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_NAME = "[a-z0-9][a-z0-9._-]{0,63}"  # as bot/artifact/manifest.py has it
 _QUOTES = "\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
 # The lengths are below those of every token that Discord has issued.
 _TOKEN = re.compile(r"[\w-]{20,}\.[\w-]{5,}\.[\w-]{20,}", re.ASCII)
@@ -27,10 +30,6 @@ _TOKEN = re.compile(r"[\w-]{20,}\.[\w-]{5,}\.[\w-]{20,}", re.ASCII)
 def _whole_number(low: int, high: int) -> Any:
     """The bounds of an integer setting; the description is what an error calls allowed."""
     return Field(ge=low, le=high, description=f"a whole number from {low} to {high}")
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -49,12 +48,12 @@ class Settings(BaseSettings):
     )
 
     discord_token: SecretStr | None = None
-    model_store: Path = MODEL_STORE
+    model_store: Annotated[Path, AfterValidator(Path.expanduser)] = MODEL_STORE
     model: Annotated[
         str | None,
         Field(
             pattern=rf"^{_NAME}(/{_NAME})?$",
-            description="NAME or NAME/VERSION, each made of letters, digits, '.', '_' and '-'",
+            description="NAME or NAME/VERSION, of lower-case letters, digits, '.', '_' and '-'",
         ),
     ] = None
     device: Annotated[
@@ -68,9 +67,12 @@ class Settings(BaseSettings):
     ] = 20.0
     max_reply_tokens: Annotated[int, _whole_number(1, 200)] = 40
     log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
-        BeforeValidator(_upper),
-        Field(description="one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+        str,
+        Field(
+            pattern="^(?i:DEBUG|INFO|WARNING|ERROR|CRITICAL)$",
+            description="one of DEBUG, INFO, WARNING, ERROR, CRITICAL",
+        ),
+        AfterValidator(str.upper),
     ] = "INFO"
 
 
@@ -159,5 +161,16 @@ def plan_workers(
 def usable_cores() -> int:
     """How many cores this process may run on, which in a container can be fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(cores, _core_quota(CPU_QUOTA_FILE) or cores)
+
+
+def _core_quota(file: Path) -> int | None:
+    """What a container may use, in whole cores; ``None`` without a limit or outside Linux."""
+    try:
+        quota_us, period_us = map(int, file.read_text().split())
+    except (OSError, ValueError):  # no such file, or "max"
+        return None
+    return max(1, math.ceil(quota_us / period_us))

@@ -1,30 +1,36 @@
-"""``python -m bot`` as a process of its own."""
+"""``python -m bot`` as a process of its own, far from a developer's settings."""
 
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+COMMAND = (sys.executable, "-m", "bot")
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """An environment without settings but those given."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return kept | {"PYTHONPATH": str(ROOT), "TERM": "dumb", **variables}
+
+
+def empty_folder() -> str:
+    """A working directory without a ``.env``."""
+    return tempfile.mkdtemp()
 
 
 def bot(
-    *arguments: str | Path, stdin: bytes = b"", cwd: Path = ROOT, **environment: str
+    *arguments: str | Path, stdin: bytes = b"", **variables: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command to its end, with none of this process' settings but those given."""
+    """Run a command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "bot", *map(str, arguments)],
+        [*COMMAND, *map(str, arguments)],
         input=stdin,
         capture_output=True,
-        cwd=cwd,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": os.environ.get("HOME", "/"),
-            "PYTHONPATH": str(ROOT),
-            # An empty variable counts as unset, also over a developer's .env.
-            "DISCORD_TOKEN": "",
-            **environment,
-        },
+        cwd=empty_folder(),
+        env=clean_environment(**variables),
         timeout=120,
         check=False,
     )

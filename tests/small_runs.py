@@ -8,7 +8,7 @@ from bot.training.run import RunConfig, prepare, read_splits
 from bot.training.trainer import Trainer, TrainingConfig
 
 
-def small_run(run: Path, corpus: Path, steps: int) -> RunConfig:
+def small_run(run: Path, corpus: Path, steps: int, base: str = "") -> RunConfig:
     """Prepare a run of a small model that learns what the animals say."""
     config = RunConfig(
         corpora=(WeightedCorpus(str(corpus)),),
@@ -24,6 +24,7 @@ def small_run(run: Path, corpus: Path, steps: int) -> RunConfig:
         ),
         max_source_tokens=16,
         max_target_tokens=12,
+        base=base,
     )
     prepare(run, config, lambda source, pairs: None)
     return RunConfig.read(run)

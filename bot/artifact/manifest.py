@@ -69,7 +69,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    format_version: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION)
+    format_version: int = Field(ge=1, le=FORMAT_VERSION)
     name: Name
     version: Name
     created_at: AwareDatetime

@@ -10,6 +10,7 @@ Reading needs no lock: a version appears whole, by a rename, and never changes a
 """
 
 import contextlib
+import fcntl
 import os
 import re
 import secrets
@@ -23,7 +24,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 import bot
-from bot.artifact.manifest import MANIFEST_FILE, NAME, FileEntry, Manifest
+from bot.artifact.manifest import FORMAT_VERSION, MANIFEST_FILE, NAME, FileEntry, Manifest
 from bot.errors import ArtifactError, ManifestError, ModelNotFoundError, UsageError
 
 ACTIVE_FILE = "active.json"
@@ -108,9 +109,9 @@ class ModelStore:
                 raise self._not_found("No model is active")
             return self._existing(active)
         name, slash, version = spec.partition("/")
-        _check_name(name)
+        check_name(name)
         if slash:
-            _check_name(version)
+            check_name(version)
             return self._existing(spec)
         if active is not None and active.startswith(f"{name}/"):
             return self._existing(active)
@@ -144,7 +145,11 @@ class ModelStore:
         :raises ValueError: if the manifest's fields are not what ``Manifest`` allows
         :raises ArtifactError: if the store cannot be written
         """
-        _check_name(name)
+        check_name(name)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._not_writable(error) from error
         with self._locked():
             pointer = self._pointer()
             # Under the lock, so nobody is working on these: their publishers were killed.
@@ -152,11 +157,12 @@ class ModelStore:
                 shutil.rmtree(leftover)
             if version is None:
                 version = _next_version(self.root / name)
-            _check_name(version)
+            check_name(version)
             target = self.root / name / version
             if target.exists():
                 raise UsageError(f"{target} exists already; choose another version.")
             manifest = Manifest(
+                format_version=FORMAT_VERSION,
                 name=name,
                 version=version,
                 created_at=datetime.now(UTC).replace(microsecond=0),
@@ -207,9 +213,9 @@ class ModelStore:
         :return: its full ``name/version``
         :raises ArtifactError: if it is broken or not there; the active version stays
         """
+        self.resolve(spec)
         with self._locked():
-            path = self.resolve(spec)
-            return self._move(self._pointer(), path)
+            return self._move(self._pointer(), self.resolve(spec))
 
     def rollback(self) -> str:
         """Activate again what was active before; versions removed since then are passed over.
@@ -218,6 +224,8 @@ class ModelStore:
         :raises ModelNotFoundError: if nothing was active before
         :raises ArtifactError: if that version is broken; the active version stays
         """
+        if not self.root.is_dir():
+            raise self._not_found("No version was active before this one")
         with self._locked():
             history = self._pointer().history
             while history:
@@ -263,6 +271,10 @@ class ModelStore:
         return path
 
     def _not_found(self, what: str) -> ModelNotFoundError:
+        if not self.root.is_dir():
+            return ModelNotFoundError(
+                f"The model store {self.root} does not exist; correct MODEL_STORE or --store."
+            )
         held = ", ".join(map(_spec, self._paths())) or "no model"
         return ModelNotFoundError(
             f"{what}: {self.root} holds {held}; `python -m bot models list` shows more and"
@@ -272,21 +284,25 @@ class ModelStore:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the store for writing. The kernel lets go of the lock when a process dies."""
-        import fcntl  # here, for a store can be read where there is no fcntl
-
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
             with (self.root / _LOCK_FILE).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
-            raise ArtifactError(
-                f"The model store {self.root} cannot be written ({error}); free space, grant"
-                " access or use another directory."
-            ) from error
+            raise self._not_writable(error) from error
+
+    def _not_writable(self, error: OSError) -> ArtifactError:
+        return ArtifactError(
+            f"The model store {self.root} cannot be written ({error}); free space, grant access or"
+            " use another directory."
+        )
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse what cannot name a model or a version.
+
+    :raises UsageError: if the name is malformed
+    """
     if not re.fullmatch(NAME, name) or name == ACTIVE_FILE:
         raise UsageError(
             f"{name!r} cannot name a model or a version; use lower-case letters, digits, dashes,"

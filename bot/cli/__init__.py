@@ -36,7 +36,6 @@ def _show_version(*, wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    context: typer.Context,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show a traceback when something fails.")
     ] = False,
@@ -50,22 +49,15 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    context.obj = debug
+    pass
 
 
 def main() -> None:
     """Run the command line; a failure is one sentence on standard error and an exit code."""
-    debug = "--debug" in sys.argv[1:]
     try:
         app(prog_name="python -m bot")
-    except CauserieError as error:
-        if debug:
+    except (CauserieError, OSError) as error:
+        if "--debug" in sys.argv[1:]:
             raise
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing may be written at exit either.
-        sys.stderr.close()
-        sys.exit(1)
+        sys.exit(error.exit_code if isinstance(error, CauserieError) else 1)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bot.artifact.store import ModelStore
 from bot.settings import load_settings
@@ -40,9 +41,12 @@ def list_versions(store: StoreOption = None) -> None:
             version.spec,
             f"{version.size_bytes / 1e6:.1f} MB",
             f"{version.created_at:%Y-%m-%d %H:%M}" if version.created_at else "?",
-            str(version.problem or ""),
+            Text(str(version.problem or "")),  # not markup: a path may hold brackets
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000  # nothing is folded in a file or a pipe
+    console.print(table)
 
 
 @app.command()
@@ -54,7 +58,7 @@ def show(spec: SpecArgument = None, store: StoreOption = None) -> None:
     manifest = Manifest.read(directory)
     print(manifest.to_json())
     if MODEL_CARD_FILE in manifest.files:
-        print(manifest.read_file(directory, MODEL_CARD_FILE).decode())
+        print(manifest.read_file(directory, MODEL_CARD_FILE).decode(errors="replace"))
 
 
 @app.command()

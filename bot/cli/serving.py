@@ -1,6 +1,7 @@
 """``python -m bot run`` and ``python -m bot chat``: talk."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from bot.settings import Settings, load_settings, plan_workers, require_discord_
 
 if TYPE_CHECKING:
     from bot.serving.responder import Responder
+
+logger = logging.getLogger(__name__)
 
 NO_TOKEN = (
     "DISCORD_TOKEN is not set, so this is a chat in the terminal; type q to leave.\n"
@@ -47,7 +50,7 @@ def chat(model: ModelOption = None) -> None:
     settings = load_settings()
     if model is not None:
         settings = settings.model_copy(update={"model": model})
-    if sys.stdin.isatty():
+    if _at_terminal():
         print("A chat in the terminal; type q to leave.", file=sys.stderr)
     _chat(settings)
 
@@ -69,15 +72,20 @@ def _chat(settings: Settings) -> None:
             try:
                 return runner.run(responder.reply(text))
             except ServingError as error:
+                logger.exception("no reply could be made")
                 return f"[{error}]"
 
         try:
-            if sys.stdin.isatty():
+            if _at_terminal():
                 console.converse(console.lines_from_terminal("you> "), reply, "bot> ")
             else:
                 console.converse(console.lines_from_pipe(), reply)
         finally:
             runner.run(context.__aexit__(None, None, None))
+
+
+def _at_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 @asynccontextmanager

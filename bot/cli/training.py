@@ -1,5 +1,6 @@
 """``python -m bot train`` and ``python -m bot export``: make a model."""
 
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -84,11 +85,11 @@ def train(
     from bot.artifact.artifact import resolve_device
     from bot.model.seq2seq import ModelConfig
     from bot.training.dataset import MixConfig, WeightedCorpus
-    from bot.training.run import RunConfig, prepare, read_splits, read_tokenizer
+    from bot.training.run import RunConfig, prepare, read_splits
     from bot.training.trainer import Trainer, TrainingConfig
 
     resolved_device = resolve_device(device)
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if not resume:
         try:
             re.compile(drop)
@@ -103,6 +104,11 @@ def train(
                 tie_embeddings=True,
             )
             if base is not None:
+                sizes = _given(context) & {
+                    *("vocabulary", "embedding", "hidden", "encoder_layers"),
+                    *("decoder_layers", "attention"),
+                }
+                _refuse(sizes, "A fine-tuned model keeps the vocabulary and sizes of its base")
                 model = replace(RunConfig.read(base).model, dropout=dropout)
         except (re.error, ValueError) as error:
             raise UsageError(f"These options do not make a model: {error}.") from error
@@ -122,29 +128,25 @@ def train(
                 bf16=bf16,
                 seed=seed,
             ),
+            base=str(base or ""),
+            command=shlex.join(["python", "-m", "bot", *sys.argv[1:]]),
         )
         console.print("reading the corpora ...")
         prepare(
             run,
             config,
             lambda source, pairs: console.print(f"  {pairs:9,} pairs from {source}"),
-            tokenizer=read_tokenizer(base, RunConfig.read(base)) if base else None,
             progress=console.is_terminal,
         )
-    elif kept := sorted(_given(context) - {"run", "resume", "steps", "device"}):
-        raise UsageError(
-            "A resumed run keeps its settings, all but --steps; leave"
-            f" --{kept[0].replace('_', '-')} out."
-        )
+    else:
+        kept = _given(context) - {"run", "resume", "steps", "device"}
+        _refuse(kept, "A resumed run keeps its settings, all but --steps")
     config = RunConfig.read(run)
     if resume and steps is not None:
         config = replace(config, training=replace(config.training, steps=steps))
         config.write(run)
     trainer = Trainer(run, config.model, config.training, read_splits(run), resolved_device)
-    if resume:
-        trainer.resume()
-    elif base is not None:
-        trainer.start_from(base)
+    trainer.resume()
     size = sum(parameter.numel() for parameter in trainer.model.parameters())
     console.print(f"{size:,} parameters, {len(trainer.splits['train']):,} pairs, {run}")
     with _stop_requests() as stop_requested, _progress(console, config.training.steps) as report:
@@ -170,14 +172,16 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Publish a run's model in the store, as TorchScript, after checking that it is the same."""
+    from bot.artifact.store import check_name
     from bot.training.export import TrainedRun
     from bot.training.export import export as publish
 
     if card is not None and not card.is_file():
         raise UsageError(f"{card} does not exist; give the model card's path, or leave it out.")
+    check_name(name)
     trained = TrainedRun.read(run)
-    console = Console(stderr=True, soft_wrap=True)
-    text = card.read_text("utf-8") if card else _first_card(name, trained, console)
+    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    text = card.read_text("utf-8", "replace") if card else _first_card(name, trained, console)
     path = publish(
         trained,
         open_store(store),
@@ -211,6 +215,11 @@ def _given(context: typer.Context) -> set[str]:
     """The options that were written on the command line."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+
+
+def _refuse(options: set[str], reason: str) -> None:
+    for option in sorted(options):
+        raise UsageError(f"{reason}; leave --{option.replace('_', '-')} out.")
 
 
 @contextmanager

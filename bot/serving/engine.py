@@ -6,7 +6,7 @@ several workers make progress at once.
 
 import asyncio
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -56,7 +56,8 @@ class Engine:
         self._queue_limit = queue_limit
         self._max_reply_tokens = max_reply_tokens
         self._executor: ThreadPoolExecutor | None = None
-        self._requests: set[Future[list[int]]] = set()
+        self._idle_workers = asyncio.Semaphore(workers)
+        self._places_taken = 0
 
     async def start(self) -> None:
         """Create the workers and let each search a few times, so that no user waits for it.
@@ -106,26 +107,35 @@ class Engine:
         """
         if self._executor is None:
             raise SearchFailedError("The engine is not running.")
-        if len(self._requests) >= self._queue_limit:
+        if self._places_taken >= self._queue_limit:
             raise BusyError(
                 f"All {self._queue_limit} places in the queue are taken; try again in a moment."
             )
-        request = self._executor.submit(self._search, source_ids)
-        # Set operations are atomic: the callback runs on a worker, or here if cancelled.
-        self._requests.add(request)
-        request.add_done_callback(self._requests.discard)
+        self._places_taken += 1
         try:
-            return await asyncio.wrap_future(request)
-        except SearchFailedError:
+            # Requests wait here and not in the pool's queue, which keeps the cancelled ones.
+            await self._idle_workers.acquire()
+        except asyncio.CancelledError:
+            self._places_taken -= 1
             raise
+        if self._executor is None:
+            self._give_up_place()
+            raise SearchFailedError("The engine was closed before this search began.")
+        search = self._executor.submit(self._search, source_ids)
+        loop = asyncio.get_running_loop()
+        search.add_done_callback(lambda _: loop.call_soon_threadsafe(self._give_up_place))
+        try:
+            return await asyncio.wrap_future(search)
         except Exception as error:
             raise _search_failed(error) from error
 
     def _search(self, source_ids: list[int]) -> list[int]:
-        if self._executor is None:
-            raise SearchFailedError("The engine was closed before this search began.")
         (reply_ids,) = self._searcher.search([source_ids], self._max_reply_tokens)
         return reply_ids
+
+    def _give_up_place(self) -> None:
+        self._places_taken -= 1
+        self._idle_workers.release()
 
     async def close(self) -> None:
         """Refuse new requests, fail those that wait, and return when no search runs any more.
@@ -150,7 +160,8 @@ class Engine:
 
 
 def _search_failed(error: Exception) -> SearchFailedError:
+    reason = str(error).strip().partition("\n")[0]
     return SearchFailedError(
-        f"The searcher failed with {type(error).__name__}; check the model with"
+        f"The searcher failed with {type(error).__name__} ({reason}); check the model with"
         " `python -m bot models verify`."
     )

@@ -90,7 +90,7 @@ class Tokenizer:
         The end is kept because that is where a long message asks its question. Never raises and
         never returns an empty list: ``EOS`` closes the source.
         """
-        tail = text[-self.max_source_tokens * CHARACTERS_PER_TOKEN :]
+        tail = text.strip()[-self.max_source_tokens * CHARACTERS_PER_TOKEN :]
         return self.close_source(self.encode(tail))
 
     def close_source(self, ids: list[int]) -> list[int]:

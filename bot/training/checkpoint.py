@@ -3,6 +3,7 @@
 RUN/run.json         the corpora and every setting
 RUN/tokenizer.json
 RUN/data.pt          the encoded pairs of each split
+RUN/base.pt          the weights that a fine-tuned run starts from
 RUN/checkpoint.pt    model, optimiser, position in the data, random state
 RUN/log.jsonl        a line for each evaluation
 """
@@ -20,6 +21,7 @@ RUN_FILE = "run.json"
 TOKENIZER_FILE = "tokenizer.json"
 DATA_FILE = "data.pt"
 CHECKPOINT_FILE = "checkpoint.pt"
+BASE_FILE = "base.pt"
 LOG_FILE = "log.jsonl"
 
 

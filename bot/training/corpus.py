@@ -38,7 +38,7 @@ def read_conversations(source: str) -> Iterator[Conversation]:
 
 def _lines(path: Path) -> Iterator[str]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             yield from file
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(
@@ -48,6 +48,8 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _json_lines(lines: Iterator[str], source: str) -> Iterator[Conversation]:
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             turns = json.loads(line)["turns"]
         except (ValueError, KeyError, TypeError) as error:
@@ -63,6 +65,8 @@ def _json_lines(lines: Iterator[str], source: str) -> Iterator[Conversation]:
 
 def _pair_lines(lines: Iterator[str] | list[str], source: str) -> Iterator[Conversation]:
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         turns = line.rstrip("\n").split("\t")
         if len(turns) != 2:
             raise CorpusError(
@@ -79,8 +83,8 @@ def _chitchat() -> Iterator[Conversation]:
         text = resources.files("chitchat_dataset").joinpath("dataset.json").read_text("utf-8")
     except ModuleNotFoundError as error:
         raise CorpusError(
-            "The corpus chitchat-dataset is a Python package that is not installed:"
-            " pip install 'causerie[corpora]'."
+            "The corpus chitchat-dataset is a Python package that is not installed; install it"
+            " with: python -m pip install chitchat-dataset."
         ) from error
     for conversation_id, conversation in json.loads(text).items():
         if reserved_for_evaluation(conversation_id):

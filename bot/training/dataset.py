@@ -49,16 +49,16 @@ class WeightedCorpus:
 
         :raises UsageError: if the weight is no positive number
         """
-        source, separator, weight = text.rpartition("@")
-        if not separator:
+        match = re.fullmatch(r"(.+)@(-?[0-9.]*)", text)
+        if match is None:
             return cls(text)
         try:
-            parsed = cls(source, float(weight))
+            parsed = cls(match[1], float(match[2]))
         except ValueError:
-            parsed = cls(source, -1.0)
+            parsed = cls(match[1], 0.0)
         if not 0 < parsed.weight < 1000:
             raise UsageError(
-                f"The weight in {text!r} must be a number above 0, such as {source}@2."
+                f"The weight in {text!r} must be a number above 0, such as {match[1]}@2."
             )
         return parsed
 
@@ -102,7 +102,7 @@ def mix(
     neither weighted nor changed.
 
     :param on_corpus: called after each corpus with its name and how many pairs it gave
-    :raises CorpusError: if a corpus cannot be read, or nothing is left
+    :raises CorpusError: if a corpus cannot be read
     """
     rng = random.Random(config.seed)
     splits: dict[str, list[Pair]] = {name: [] for name in SPLITS}
@@ -125,9 +125,6 @@ def mix(
                 splits[split].extend(_variant(pair, rng) for _ in range(copies))
                 kept += copies
         on_corpus(corpus.source, kept)
-    for name, pairs in splits.items():
-        if not pairs:
-            raise CorpusError(f"The corpora leave no pairs to {name} on; give more dialogue.")
     return splits
 
 
@@ -183,7 +180,10 @@ class EncodedPairs:
 def encode_pairs(
     pairs: Sequence[Pair], tokenizer: Tokenizer, max_target_tokens: int
 ) -> EncodedPairs:
-    """Tokenise pairs; a reply of more than ``max_target_tokens``, ``EOS`` included, is dropped."""
+    """Tokenise pairs; a reply of more than ``max_target_tokens``, ``EOS`` included, is dropped.
+
+    :raises CorpusError: if no pair is left
+    """
     prompts = tokenizer.encode_batch([pair.prompt for pair in pairs])
     replies = tokenizer.encode_batch([pair.reply for pair in pairs])
     sources: list[list[int]] = []
@@ -194,6 +194,11 @@ def encode_pairs(
             sources.append(tokenizer.close_source(prompt))
             targets.append([BOS_ID, *reply, EOS_ID])
             characters.append(len(pair.reply))
+    if not sources:
+        raise CorpusError(
+            "The corpora leave too little to train on and to hold out; give more dialogue, with"
+            f" replies of fewer than {max_target_tokens} tokens."
+        )
     return EncodedPairs(
         *_flat(sources), *_flat(targets), torch.tensor(characters, dtype=torch.int64)
     )

@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from bot.training.run import RunConfig, read_splits, read_tokenizer
 
 PARITY_PROMPTS = 64
 PARITY_BATCH = 16
+MAX_REPLY_TOKENS = 40
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,13 @@ def check_parity(
                 )
 
 
+def parity_sources(splits: dict[str, EncodedPairs]) -> list[list[int]]:
+    """Sixty-four real prompts, held-out ones first; fewer only if the corpora had fewer."""
+    all_pairs = [splits[name] for name in ("valid", "test", "train")]
+    sources = (pairs.source(i).tolist() for pairs in all_pairs for i in range(len(pairs)))
+    return list(islice(sources, PARITY_PROMPTS))
+
+
 def export(
     trained: TrainedRun,
     store: ModelStore,
@@ -125,9 +134,7 @@ def export(
     :raises UsageError: if the name is malformed
     """
     compiled = compile_searcher(trained.searcher)
-    held_out = trained.splits["valid"]
-    sources = [held_out.source(i).tolist() for i in range(min(PARITY_PROMPTS, len(held_out)))]
-    check_parity(trained.searcher, compiled, sources, trained.config.max_target_tokens)
+    check_parity(trained.searcher, compiled, parity_sources(trained.splits), MAX_REPLY_TOKENS)
     return store.publish(
         name,
         {

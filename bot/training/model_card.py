@@ -1,5 +1,6 @@
 """Writes a first model card for an exported model: facts and unedited replies."""
 
+import os
 import platform
 from collections.abc import Sequence
 from importlib import resources
@@ -71,9 +72,15 @@ decoder |
 
 ## Training
 
+```
+{config.command}
+```
+
+{f"Fine-tuned from the run {config.base}. " if config.base else ""}\
 {steps} steps of {training.batch_size} pairs, dropout {model.dropout:g}, AdamW at \
 {training.learning_rate:g}, {"bfloat16" if training.bf16 else "float32"}, seed {training.seed}; \
-{hours:.1f} hours with torch {torch.__version__}; exported on {platform.machine()}.
+{hours:.1f} hours with torch {torch.__version__} on a machine with {os.cpu_count()} cores \
+({platform.machine()}).
 
 ## Held-out replies
 

@@ -19,6 +19,8 @@ class RunConfig:
 
     :param max_source_tokens: the longest source, ``EOS`` included
     :param max_target_tokens: the longest target, ``EOS`` included
+    :param base: the folder of the run that this one fine-tunes; its vocabulary and sizes are kept
+    :param command: what was typed to start it, for the model card
     """
 
     corpora: tuple[WeightedCorpus, ...]
@@ -27,6 +29,8 @@ class RunConfig:
     training: TrainingConfig
     max_source_tokens: int = 40
     max_target_tokens: int = 32
+    base: str = ""
+    command: str = ""
 
     @classmethod
     def read(cls, run: Path) -> "RunConfig":
@@ -60,21 +64,22 @@ def prepare(
     config: RunConfig,
     on_corpus: Callable[[str, int], None],
     *,
-    tokenizer: Tokenizer | None = None,
     progress: bool = False,
 ) -> None:
     """Make a run's folder: mix the corpora, learn the vocabulary, encode the pairs.
 
     ``config.model.vocabulary_size`` is how many tokens to learn; small corpora give fewer.
 
-    :param tokenizer: the one to use instead of learning one
-    :raises CorpusError: if a corpus cannot be read
-    :raises CheckpointError: if the folder already holds a run
+    :raises CorpusError: if a corpus cannot be read, or leaves nothing to train on
+    :raises CheckpointError: if the folder already holds a run, or the base cannot be read
     """
     if (run / checkpoint.RUN_FILE).exists():
         raise CheckpointError(
             f"{run} already holds a run; continue it with --resume, or choose another --run."
         )
+    base = Path(config.base) if config.base else None
+    tokenizer = read_tokenizer(base, RunConfig.read(base)) if base else None
+    weights = checkpoint.load(base / checkpoint.CHECKPOINT_FILE).get("model") if base else None
     pairs = mix(config.corpora, config.mix, on_corpus)
     if tokenizer is None:
         tokenizer = train_bpe(
@@ -84,13 +89,17 @@ def prepare(
             progress=progress,
         )
     model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
-    run.mkdir(parents=True, exist_ok=True)
-    (run / checkpoint.TOKENIZER_FILE).write_text(tokenizer.to_json(), "utf-8")
     splits = {
-        name: asdict(encode_pairs(split, tokenizer, config.max_target_tokens))
+        name: encode_pairs(split, tokenizer, config.max_target_tokens)
         for name, split in pairs.items()
     }
-    checkpoint.save_atomically(splits, run / checkpoint.DATA_FILE)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / checkpoint.TOKENIZER_FILE).write_text(tokenizer.to_json(), "utf-8")
+    checkpoint.save_atomically(
+        {name: asdict(split) for name, split in splits.items()}, run / checkpoint.DATA_FILE
+    )
+    if weights is not None:
+        checkpoint.save_atomically(weights, run / checkpoint.BASE_FILE)
     # Last: a folder with run.json is complete.
     replace(config, model=model).write(run)
 

@@ -126,12 +126,16 @@ class Trainer:
         )
 
     def resume(self) -> None:
-        """Continue where the checkpoint was written; at the start if none was written yet.
+        """Continue where the checkpoint was written.
+
+        If none was written yet that is the beginning: the weights of the run that this one
+        fine-tunes, or random ones.
 
         :raises CheckpointError: if it cannot be read or is of a model of another shape
         """
         path = self.run / checkpoint.CHECKPOINT_FILE
         if not path.exists():
+            self._take_base_weights(self.run / checkpoint.BASE_FILE)
             return
         state = checkpoint.load(path)
         try:
@@ -146,17 +150,13 @@ class Trainer:
                 f"{path} is of a model of another shape; use the run's own settings."
             ) from error
 
-    def start_from(self, base: Path) -> None:
-        """Take over the weights of another run, and write them as this run's first checkpoint.
-
-        :raises CheckpointError: if they cannot be read or are of another shape
-        """
-        path = base / checkpoint.CHECKPOINT_FILE
+    def _take_base_weights(self, path: Path) -> None:
+        if not path.exists():
+            return
         try:
-            self.model.load_state_dict(checkpoint.load(path)["model"])
-        except (KeyError, RuntimeError) as error:
+            self.model.load_state_dict(checkpoint.load(path))
+        except RuntimeError as error:
             raise CheckpointError(f"{path} is of a model of another shape.") from error
-        self.save()
 
     def train(self, on_step: OnStep, stop: Callable[[], bool]) -> bool:
         """Train until the last step, or until ``stop`` says so, and write the checkpoint.

@@ -1,15 +1,17 @@
 """``run`` and ``chat`` as processes."""
 
+import contextlib
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import ROOT, bot
+from command import COMMAND, ROOT, bot, clean_environment, empty_folder
 
 CAT = b"Please, number 3, tell me about the cat.\n"
 OWL = b"please number 40 tell me about the owl\n"
@@ -93,49 +95,67 @@ def test_help_does_not_load_torch() -> None:
     assert result.stdout.split() == ["False", "False"]
 
 
-def test_the_terminal_chat_prompts_and_leaves_at_q(animal_store: Path) -> None:
-    master, slave = pty.openpty()
+@contextlib.contextmanager
+def terminal_chat(store: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A chat at a terminal of its own: the process, and our end of the terminal."""
+    ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "bot", "chat"],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        cwd=ROOT,
-        env=os.environ | {"MODEL_STORE": str(animal_store), "TERM": "dumb"},
+        [*COMMAND, "chat"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=empty_folder(),
+        env=clean_environment(MODEL_STORE=str(store)),
     )
-    os.close(slave)
-    seen = read_until(master, b"you> ")
-    os.write(master, CAT)
-    seen += read_until(master, b"you> ")
-    assert b"bot> The cat says meow." in seen
-    os.write(master, b"q\n")
-    assert process.wait(60) == 0
-    os.close(master)
-
-
-def test_ctrl_c_leaves_the_chat_without_a_traceback(animal_store: Path) -> None:
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bot", "chat"],
-        stdin=slave,
-        stdout=slave,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-        env=os.environ | {"MODEL_STORE": str(animal_store), "TERM": "dumb"},
-    )
-    os.close(slave)
-    read_until(master, b"you> ")
-    time.sleep(0.5)  # readline prints its prompt just before it listens for signals
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"Traceback" not in errors
-    os.close(master)
+    os.close(theirs)
+    try:
+        yield process, ours
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
 
 
 def read_until(terminal: int, end: bytes) -> bytes:
     """What the terminal shows up to ``end``."""
     seen = b""
     while not seen.endswith(end):
+        ready, _, _ = select.select([terminal], [], [], 60)
+        assert ready, f"nothing more comes after {seen!r}"
         seen += os.read(terminal, 1024)
     return seen
+
+
+def test_the_terminal_chat_prompts_and_leaves_at_q(animal_store: Path) -> None:
+    with terminal_chat(animal_store) as (process, terminal):
+        read_until(terminal, b"you> ")
+        os.write(terminal, CAT)
+        assert b"bot> The cat says meow." in read_until(terminal, b"you> ")
+        os.write(terminal, b"q\n")
+        assert process.wait(60) == 0
+
+
+def test_ctrl_c_leaves_the_chat_without_a_traceback(animal_store: Path) -> None:
+    with terminal_chat(animal_store) as (process, terminal):
+        read_until(terminal, b"you> ")
+        seen = b""
+        # Readline prints its prompt just before it listens for signals: the first may be missed.
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(OSError):  # the other end is closed
+                while select.select([terminal], [], [], 1)[0]:
+                    seen += os.read(terminal, 1024)
+        assert process.returncode == 130
+        assert b"Traceback" not in seen
+
+
+def test_a_closed_standard_input_is_an_empty_one(animal_store: Path) -> None:
+    result = subprocess.run(
+        ["sh", "-c", '"$0" -m bot chat <&-', sys.executable],
+        cwd=empty_folder(),
+        env=clean_environment(MODEL_STORE=str(animal_store)),
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (0, b"")

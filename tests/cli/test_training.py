@@ -1,12 +1,10 @@
 """``train`` and ``export`` as processes."""
 
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
-from command import ROOT, bot
+from command import COMMAND, bot, clean_environment, empty_folder
 
 SMALL = (
     "--hidden=32",
@@ -40,9 +38,9 @@ def test_ctrl_c_saves_and_says_how_to_resume(corpus: Path, tmp_path: Path) -> No
     run = tmp_path / "run"
     options = [f"--run={run}", f"--corpus={corpus}", "--steps=100000", *SMALL]
     with subprocess.Popen(
-        [sys.executable, "-m", "bot", "train", *options],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [*COMMAND, "train", *options],
+        cwd=empty_folder(),
+        env=clean_environment(),
         stderr=subprocess.PIPE,
         text=True,
     ) as process:

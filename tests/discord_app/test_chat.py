@@ -327,8 +327,8 @@ async def test_the_nonce_lets_two_processes_answer_once(world: World) -> None:
 
 async def test_typing_shows_while_the_reply_is_made(world: World) -> None:
     async def answer(text: str) -> str:
-        await asyncio.sleep(0.05)
-        assert world.typings == 1
+        while not world.typings:
+            await asyncio.sleep(0.01)
         return "done"
 
     world.responder.answer = answer

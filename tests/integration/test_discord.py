@@ -23,7 +23,9 @@ INPUTS = [
 
 
 @pytest.fixture
-async def simcord_bot() -> AsyncIterator[CauserieClient]:
+async def simcord_bot(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CauserieClient]:
+    for variable in Settings.model_fields:
+        monkeypatch.delenv(variable.upper(), raising=False)
     async with serving(Settings(_env_file=None)) as responder:
         yield CauserieClient(responder)
 

@@ -69,7 +69,7 @@ def test_chitchat_without_its_package_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "chitchat_dataset", None)
-    with pytest.raises(CorpusError, match=r"pip install 'causerie\[corpora\]'"):
+    with pytest.raises(CorpusError, match="pip install chitchat-dataset"):
         list(read_conversations("chitchat-dataset"))
 
 

@@ -12,7 +12,13 @@ from bot.artifact.store import ModelStore
 from bot.errors import CheckpointError, ParityError
 from bot.model.search import GreedySearcher
 from bot.training import checkpoint
-from bot.training.export import TrainedRun, check_parity, compile_searcher, export
+from bot.training.export import (
+    TrainedRun,
+    check_parity,
+    compile_searcher,
+    export,
+    parity_sources,
+)
 
 
 @pytest.fixture
@@ -43,6 +49,11 @@ def test_an_exported_model_is_active_and_sound(trained: TrainedRun, tmp_path: Pa
     path = publish(trained, tmp_path)
     assert ModelStore(tmp_path).resolve() == path
     assert not any(ModelStore(tmp_path).verify().values())
+
+
+def test_sixty_four_prompts_are_checked_however_few_were_held_out(trained: TrainedRun) -> None:
+    assert len(trained.splits["valid"]) < 64
+    assert len(parity_sources(trained.splits)) == 64
 
 
 def test_nothing_is_published_when_the_searcher_disagrees(
