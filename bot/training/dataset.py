@@ -97,8 +97,9 @@ def mix(
 ) -> dict[str, list[Pair]]:
     """Read, clean, thin and weigh corpora.
 
-    Training pairs are repeated by their corpus' weight; about half of the prompts are seen in
-    lower case without punctuation, since that is how many people type. Held-out pairs are
+    Training pairs are repeated by their corpus' weight; half of the prompts are seen in
+    lower case without punctuation, and half of those without apostrophes, since that is how many
+    people type. Held-out pairs are
     neither weighted nor changed.
 
     :param on_corpus: called after each corpus with its name and how many pairs it gave
@@ -144,7 +145,11 @@ def _clean_pairs(source: str, config: MixConfig) -> Iterator[tuple[str, Pair]]:
 
 
 def _variant(pair: Pair, rng: random.Random) -> Pair:
-    typed = spoken(pair.prompt) if rng.random() < 0.5 else pair.prompt
+    if rng.random() < 0.5:
+        return pair
+    typed = spoken(pair.prompt)
+    if rng.random() < 0.5:
+        typed = typed.replace("'", "")
     return Pair(typed or pair.prompt, pair.reply)
 
 

@@ -230,7 +230,7 @@ def test_a_publish_that_is_killed_at_any_step_leaves_the_store_as_before_or_with
 def test_a_store_that_does_not_exist_is_empty_and_says_so(tmp_path: Path) -> None:
     store = ModelStore(tmp_path / "nowhere")
     assert store.versions() == []
-    with pytest.raises(ModelNotFoundError, match=r"No model is active.* holds no model"):
+    with pytest.raises(ModelNotFoundError, match="nowhere does not exist; correct MODEL_STORE"):
         store.resolve()
     assert not store.root.exists()
 
