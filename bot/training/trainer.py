@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,37 +163,38 @@ class Trainer:
 
         :return: whether the last step was reached
         """
-        started, saved = time.monotonic(), time.monotonic()
+        started = saved = time.monotonic()
         seconds_before = self.seconds
         tokens_seen = 0
-        while self.step < self.config.steps:
+        for indices in self._remaining_batches():
+            if self.step >= self.config.steps or stop():
+                break
+            loss, tokens = self._step(indices)
+            self.batch_in_epoch += 1
+            tokens_seen += tokens
+            now = time.monotonic()
+            self.seconds = seconds_before + now - started
+            self._smoothed = (
+                loss if math.isnan(self._smoothed) else 0.99 * self._smoothed + 0.01 * loss
+            )
+            on_step(Progress(self.step, self._smoothed, tokens_seen / (now - started)))
+            if self.step % self.config.evaluate_every == 0 or self.step == self.config.steps:
+                self._evaluate()
+            if now - saved >= self.config.save_every_s:
+                self.save()
+                saved = now
+        self.save()
+        return self.step >= self.config.steps
+
+    def _remaining_batches(self) -> Iterator[list[int]]:
+        while True:
             batches = epoch_order(
                 self.splits["train"], self.config.batch_size, self.config.seed, self.epoch
             )
-            for indices in batches[self.batch_in_epoch :]:
-                loss, tokens = self._step(indices)
-                self.batch_in_epoch += 1
-                tokens_seen += tokens
-                now = time.monotonic()
-                self.seconds = seconds_before + now - started
-                self._smoothed = (
-                    loss if math.isnan(self._smoothed) else 0.99 * self._smoothed + 0.01 * loss
-                )
-                on_step(Progress(self.step, self._smoothed, tokens_seen / (now - started)))
-                if self.step % self.config.evaluate_every == 0 or self.step == self.config.steps:
-                    self._evaluate()
-                if stop() or now - saved >= self.config.save_every_s:
-                    self.save()
-                    saved = now
-                if stop() or self.step == self.config.steps:
-                    break
-            else:
-                self.epoch += 1
-                self.batch_in_epoch = 0
-                continue
-            break
-        self.save()
-        return self.step >= self.config.steps
+            while self.batch_in_epoch < len(batches):
+                yield batches[self.batch_in_epoch]
+            self.epoch += 1
+            self.batch_in_epoch = 0
 
     def _step(self, indices: list[int]) -> tuple[float, int]:
         for group in self.optimizer.param_groups:
