@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
-from small_runs import small_run, trainer_of
+from small_runs import publish_animals, small_run, trainer_of
+
+from bot.artifact.store import ModelStore
+from bot.training.export import TrainedRun
 
 # The machines that run these tests are shared and noisy: no deadline, the same examples each run.
 settings.register_profile("causerie", deadline=None, derandomize=True)
@@ -46,17 +49,6 @@ def trained_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def animal_store(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store whose active model says what the animals say."""
-    from bot.artifact.store import ModelStore
-    from bot.training.export import TrainedRun, export
-
     root = tmp_path_factory.mktemp("store")
-    export(
-        TrainedRun.read(trained_run),
-        ModelStore(root),
-        "animals",
-        card="# Animals\n",
-        description="What the animals say.",
-        language="en",
-        activate=True,
-    )
+    publish_animals(TrainedRun.read(trained_run), ModelStore(root))
     return root

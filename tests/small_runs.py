@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from bot.artifact.store import ModelStore
 from bot.model.seq2seq import ModelConfig
 from bot.training.dataset import MixConfig, WeightedCorpus
+from bot.training.export import TrainedRun, export
 from bot.training.run import RunConfig, prepare, read_splits
 from bot.training.trainer import Trainer, TrainingConfig
 
@@ -34,3 +36,16 @@ def trainer_of(run: Path) -> Trainer:
     """A trainer for a prepared run."""
     config = RunConfig.read(run)
     return Trainer(run, config.model, config.training, read_splits(run))
+
+
+def publish_animals(trained: TrainedRun, store: ModelStore) -> Path:
+    """Publish a trained run and make it the active model."""
+    return export(
+        trained,
+        store,
+        "animals",
+        card="# Animals\n",
+        description="What the animals say.",
+        language="en",
+        activate=True,
+    )

@@ -146,11 +146,7 @@ class ModelStore:
         :raises ArtifactError: if the store cannot be written
         """
         check_name(name)
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._not_writable(error) from error
-        with self._locked():
+        with self._locked(create=True):
             pointer = self._pointer()
             # Under the lock, so nobody is working on these: their publishers were killed.
             for leftover in self.root.glob(f"{_DRAFT_PREFIX}*"):
@@ -282,20 +278,19 @@ class ModelStore:
         )
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, *, create: bool = False) -> Iterator[None]:
         """Hold the store for writing. The kernel lets go of the lock when a process dies."""
         try:
+            if create:
+                self.root.mkdir(parents=True, exist_ok=True)
             with (self.root / _LOCK_FILE).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
-            raise self._not_writable(error) from error
-
-    def _not_writable(self, error: OSError) -> ArtifactError:
-        return ArtifactError(
-            f"The model store {self.root} cannot be written ({error}); free space, grant access or"
-            " use another directory."
-        )
+            raise ArtifactError(
+                f"The model store {self.root} cannot be written ({error}); free space, grant"
+                " access or use another directory."
+            ) from error
 
 
 def check_name(name: str) -> None:

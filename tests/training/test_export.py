@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_runs import publish_animals
 
 from bot.artifact.artifact import Artifact
 from bot.artifact.store import ModelStore
@@ -16,7 +17,6 @@ from bot.training.export import (
     TrainedRun,
     check_parity,
     compile_searcher,
-    export,
     parity_sources,
 )
 
@@ -27,15 +27,7 @@ def trained(trained_run: Path) -> TrainedRun:
 
 
 def publish(trained: TrainedRun, root: Path) -> Path:
-    return export(
-        trained,
-        ModelStore(root),
-        "animals",
-        card="# Animals\n",
-        description="What the animals say.",
-        language="en",
-        activate=True,
-    )
+    return publish_animals(trained, ModelStore(root))
 
 
 def test_an_exported_model_answers_as_it_was_taught(trained: TrainedRun, tmp_path: Path) -> None:
