@@ -98,8 +98,8 @@ def mix(
     """Read, clean, thin and weigh corpora.
 
     Training pairs are repeated by their corpus' weight; half of the prompts are seen in
-    lower case without punctuation, and half of those without apostrophes, since that is how many
-    people type. Held-out pairs are
+    lower case without punctuation, half of those without apostrophes, and the others with another
+    final mark: so do people type. Held-out pairs are
     neither weighted nor changed.
 
     :param on_corpus: called after each corpus with its name and how many pairs it gave
@@ -145,12 +145,16 @@ def _clean_pairs(source: str, config: MixConfig) -> Iterator[tuple[str, Pair]]:
 
 
 def _variant(pair: Pair, rng: random.Random) -> Pair:
+    """The pair with its prompt as somebody else might have typed it."""
     if rng.random() < 0.5:
-        return pair
-    typed = spoken(pair.prompt)
-    if rng.random() < 0.5:
-        typed = typed.replace("'", "")
-    return Pair(typed or pair.prompt, pair.reply)
+        prompt = pair.prompt.rstrip(".!")
+        if prompt and prompt[-1] != "?":
+            prompt += rng.choice(("", ".", "!"))
+    else:
+        prompt = spoken(pair.prompt)
+        if rng.random() < 0.5:
+            prompt = prompt.replace("'", "")
+    return Pair(prompt or pair.prompt, pair.reply)
 
 
 @dataclass(frozen=True)
