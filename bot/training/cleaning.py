@@ -84,7 +84,9 @@ def _written_line(line: str) -> str:
     line = re.sub(r"\.{2,}", "...", line)
     line = re.sub(r"([!?])[!?.]+", r"\1", line)
     line = re.sub(r"([.!?,])(?=[A-Za-z]{2})", r"\1 ", line)
-    line = re.sub(r"\s+", " ", line).strip(" ,-*~\"'")
+    line = re.sub(r"\s+", " ", line).strip(" ,-*~'")
+    if line.count('"') % 2:
+        line = line.replace('"', "").strip()
     if not _WORD.search(line):
         return ""
     if line[-1] not in ".!?":

@@ -17,6 +17,8 @@ from bot.training import cleaning
         ("how are you doing\nim good", "How are you doing? I'm good."),
         ("that's so cool!!!! :)", "That's so cool!"),
         ("so do i", "So do I."),
+        ('"Up" is a lovely film', '"Up" is a lovely film.'),
+        ('"i quote no one', "I quote no one."),
         ("It costs $ 20 .", "It costs $20."),
         ("NFL games are fun", "NFL games are fun."),
         ("lol", ""),
