@@ -1,9 +1,12 @@
 """``python -m bot`` as a process of its own, far from a developer's settings."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -16,9 +19,12 @@ def clean_environment(**variables: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "TERM": "dumb", **variables}
 
 
+@cache
 def empty_folder() -> str:
-    """A working directory without a ``.env``."""
-    return tempfile.mkdtemp()
+    """A working directory without a ``.env``, the same for the whole test run."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def bot(

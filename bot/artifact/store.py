@@ -209,7 +209,6 @@ class ModelStore:
         :return: its full ``name/version``
         :raises ArtifactError: if it is broken or not there; the active version stays
         """
-        self.resolve(spec)
         with self._locked():
             return self._move(self._pointer(), self.resolve(spec))
 
@@ -220,8 +219,6 @@ class ModelStore:
         :raises ModelNotFoundError: if nothing was active before
         :raises ArtifactError: if that version is broken; the active version stays
         """
-        if not self.root.is_dir():
-            raise self._not_found("No version was active before this one")
         with self._locked():
             history = self._pointer().history
             while history:
@@ -283,6 +280,8 @@ class ModelStore:
         try:
             if create:
                 self.root.mkdir(parents=True, exist_ok=True)
+            elif not self.root.is_dir():
+                raise self._not_found("The store is empty")
             with (self.root / _LOCK_FILE).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield

@@ -97,10 +97,8 @@ def mix(
 ) -> dict[str, list[Pair]]:
     """Read, clean, thin and weigh corpora.
 
-    Training pairs are repeated by their corpus' weight; half of the prompts are seen in
-    lower case without punctuation, half of those without apostrophes, and the others with another
-    final mark: so do people type. Held-out pairs are
-    neither weighted nor changed.
+    Training pairs are repeated by their corpus' weight, each time with the prompt as somebody else
+    might have typed it. Held-out pairs are neither weighted nor changed.
 
     :param on_corpus: called after each corpus with its name and how many pairs it gave
     :raises CorpusError: if a corpus cannot be read
@@ -145,7 +143,11 @@ def _clean_pairs(source: str, config: MixConfig) -> Iterator[tuple[str, Pair]]:
 
 
 def _variant(pair: Pair, rng: random.Random) -> Pair:
-    """The pair with its prompt as somebody else might have typed it."""
+    """The pair with its prompt as somebody else might have typed it.
+
+    Half of the prompts get another final mark; the others lose capitals and punctuation, and half
+    of those their apostrophes too.
+    """
     if rng.random() < 0.5:
         prompt = pair.prompt.rstrip(".!")
         if prompt and prompt[-1] != "?":

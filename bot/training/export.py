@@ -22,7 +22,7 @@ from bot.training.run import RunConfig, read_splits, read_tokenizer
 
 PARITY_PROMPTS = 64
 PARITY_BATCH = 16
-MAX_REPLY_TOKENS = 40
+MAX_REPLY_TOKENS = 40  # as served by default
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from bot.artifact.artifact import search_batch
 from bot.model.search import GreedySearcher
 from bot.text.tokenizer import Tokenizer
 from bot.training.evaluation import HeldOutLoss
+from bot.training.export import MAX_REPLY_TOKENS
 from bot.training.run import RunConfig
 
 
@@ -23,9 +24,9 @@ def sample_prompts() -> list[str]:
 def sample_replies(
     searcher: GreedySearcher, tokenizer: Tokenizer, prompts: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """Prompts and what the model answers, at most 40 tokens."""
+    """Prompts and what the model answers."""
     sources = [tokenizer.encode_source(prompt) for prompt in prompts]
-    replies = search_batch(searcher, sources, 40, "cpu")
+    replies = search_batch(searcher, sources, MAX_REPLY_TOKENS, "cpu")
     return [(p, tokenizer.decode(ids)) for p, ids in zip(prompts, replies, strict=True)]
 
 

@@ -1,7 +1,7 @@
 """A training run's folder, made from corpora and opened again to resume or export."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -120,10 +120,10 @@ def read_tokenizer(run: Path, config: RunConfig) -> Tokenizer:
     return Tokenizer.from_json(text, config.max_source_tokens)
 
 
-def read_splits(run: Path, names: Sequence[str] = SPLITS) -> dict[str, EncodedPairs]:
+def read_splits(run: Path) -> dict[str, EncodedPairs]:
     """The run's encoded pairs.
 
     :raises CheckpointError: if their file cannot be read
     """
     state = checkpoint.load(run / checkpoint.DATA_FILE)
-    return {name: EncodedPairs(**state[name]) for name in names}
+    return {name: EncodedPairs(**state[name]) for name in SPLITS}
