@@ -75,7 +75,9 @@ class Artifact:
             raise TokenizerError(
                 f"{directory / TOKENIZER_FILE} is not UTF-8; export the model again."
             ) from error
-        tokenizer = Tokenizer.from_json(tokenizer_json, manifest.max_source_tokens)
+        tokenizer = Tokenizer.from_json(
+            tokenizer_json, manifest.max_source_tokens, manifest.max_source_turns
+        )
         try:
             searcher = load_searcher(contents[SEARCHER_FILE], device)
         except SearcherError as error:
@@ -85,6 +87,39 @@ class Artifact:
     def search(self, source_ids: Sequence[Sequence[int]], max_length: int) -> list[list[int]]:
         """``search_batch`` with this searcher; may be called from several threads at once."""
         return search_batch(self._searcher, source_ids, max_length, self.device)
+
+    def target_scores(
+        self, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]]
+    ) -> list[list[float]]:
+        """The log-probability of each token of given replies.
+
+        :param source_ids: B sources, each as ``Tokenizer.encode_source`` makes them
+        :param target_ids: B replies, each with its ``EOS``
+        """
+        targets, _ = _padded(target_ids, self.device)
+        with torch.inference_mode():
+            scores = self._method("target_scores")(*_padded(source_ids, self.device), targets)
+        return [row[: len(ids)] for row, ids in zip(scores.tolist(), target_ids, strict=True)]
+
+    def attention(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> list[list[float]]:
+        """Attention weights while writing a reply: a row a target token, a column a source token.
+
+        :param target_ids: a reply, with its ``EOS`` if that is to have a row
+        """
+        targets, _ = _padded([target_ids], self.device)
+        with torch.inference_mode():
+            weights = self._method("attention")(*_padded([source_ids], self.device), targets)
+        rows: list[list[float]] = weights[0].tolist()
+        return rows
+
+    def _method(self, name: str) -> Any:
+        method = getattr(self._searcher, name, None)
+        if method is None:
+            raise SearcherError(
+                f"{self.manifest.name}/{self.manifest.version} was exported by an older Causerie"
+                f" and has no {name}; export its training run again."
+            )
+        return method
 
     def graph(self) -> str:
         """The searcher's TorchScript graphs as text, one a method, from the outside in.
@@ -131,19 +166,20 @@ def search_batch(
     :raises Exception: what TorchScript raises if the searcher fails; ``torch.jit.Error``, for
         one, is no RuntimeError
     """
-    lengths = [len(ids) for ids in source_ids]
-    if not lengths:
+    if not source_ids:
         return []
-    if min(lengths) == 0:
-        raise ValueError("a source is empty; encode_source closes each with EOS")
-    longest = max(lengths)
-    padded = [[*ids, *[PAD_ID] * (longest - len(ids))] for ids in source_ids]
     with torch.inference_mode():
-        token_ids, _, reply_lengths = searcher(
-            torch.tensor(padded, device=device),  # (B, S)
-            torch.tensor(lengths, device=device),  # (B,)
-            max_length,
-        )
+        token_ids, _, reply_lengths = searcher(*_padded(source_ids, device), max_length)
     return [
         row[:length] for row, length in zip(token_ids.tolist(), reply_lengths.tolist(), strict=True)
     ]
+
+
+def _padded(rows: Sequence[Sequence[int]], device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids, (B, longest), and lengths, (B,)."""
+    lengths = [len(ids) for ids in rows]
+    if min(lengths) == 0:
+        raise ValueError("a source is empty; encode_source closes each with EOS")
+    longest = max(lengths)
+    padded = [[*ids, *[PAD_ID] * (longest - len(ids))] for ids in rows]
+    return torch.tensor(padded, device=device), torch.tensor(lengths, device=device)

@@ -22,7 +22,7 @@ from bot.errors import (
     MissingFileError,
 )
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2 added max_source_turns
 
 MANIFEST_FILE = "manifest.json"
 SEARCHER_FILE = "searcher.pt"
@@ -64,6 +64,7 @@ class Manifest(BaseModel):
     :param description: one line for people
     :param model: the model's sizes, for people: the searcher holds its own
     :param max_source_tokens: the longest source, ``EOS`` included, it was trained for
+    :param max_source_turns: how many turns of a conversation it was trained to read
     :param files: every file of the version but the manifest, by name
     """
 
@@ -79,6 +80,7 @@ class Manifest(BaseModel):
     description: str
     model: Mapping[str, Any]
     max_source_tokens: int = Field(ge=1)
+    max_source_turns: int = Field(default=1, ge=1)
     files: Mapping[str, FileEntry]
 
     @field_validator("files")

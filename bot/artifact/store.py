@@ -130,6 +130,7 @@ class ModelStore:
         description: str,
         model: Mapping[str, Any],
         max_source_tokens: int,
+        max_source_turns: int = 1,
         version: str | None = None,
         activate: bool = False,
     ) -> Path:
@@ -168,6 +169,7 @@ class ModelStore:
                 description=description,
                 model=model,
                 max_source_tokens=max_source_tokens,
+                max_source_turns=max_source_turns,
                 files={file: FileEntry.of(content) for file, content in files.items()},
             )
             draft = self.root / f"{_DRAFT_PREFIX}{secrets.token_hex(4)}"

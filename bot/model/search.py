@@ -52,3 +52,36 @@ class GreedySearcher(nn.Module):
             if bool(ended.all()):
                 break
         return torch.cat(tokens, dim=1), torch.cat(scores, dim=1), lengths.squeeze(1)
+
+    def target_scores(
+        self, source_ids: Tensor, source_lengths: Tensor, target_ids: Tensor
+    ) -> Tensor:
+        """How probable given replies are.
+
+        :param source_ids: int64, (B, S), padded after each row's length
+        :param source_lengths: int64, (B,), each from 1 to S
+        :param target_ids: int64, (B, T), each row's reply to ``EOS``, then ``PAD``
+        :return: the tokens' log-probabilities, float32, (B, T), 0 for ``PAD``
+        """
+        attentional, _weights = self._read_target(source_ids, source_lengths, target_ids)
+        log_probabilities = self.model.logits(attentional).float().log_softmax(2)
+        scores = log_probabilities.gather(2, target_ids.unsqueeze(2)).squeeze(2)
+        return scores.masked_fill(target_ids == self.pad_id, 0.0)
+
+    def attention(self, source_ids: Tensor, source_lengths: Tensor, target_ids: Tensor) -> Tensor:
+        """Where the decoder looks while it writes given replies.
+
+        :param target_ids: int64, (B, T), as ``target_scores`` and ``forward`` have them
+        :return: attention weights, (B, T, S), of each token's decode step
+        """
+        _attentional, weights = self._read_target(source_ids, source_lengths, target_ids)
+        return weights
+
+    def _read_target(
+        self, source_ids: Tensor, source_lengths: Tensor, target_ids: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        memory, keys, mask, state = self.model.encode(source_ids, source_lengths)
+        first = torch.full_like(target_ids[:, :1], self.bos_id)
+        previous = torch.cat((first, target_ids[:, :-1]), dim=1)
+        attentional, _state, weights = self.model.decode(previous, state, memory, keys, mask)
+        return attentional, weights

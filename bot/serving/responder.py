@@ -12,8 +12,8 @@ FALLBACK = "I have no words for that one. Could you say it another way?"
 class TextCodec(Protocol):
     """What the responder needs of a tokenizer."""
 
-    def encode_source(self, text: str) -> list[int]:
-        """The source ids of any string, in bounded time; never raises."""
+    def encode_source(self, *turns: str) -> list[int]:
+        """The source ids of any strings, in bounded time; never raises."""
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -30,7 +30,7 @@ class ReplyGenerator(Protocol):
 
 
 class Responder:
-    """Answers a message with a sentence.
+    """Answers the newest turn of a conversation with a sentence.
 
     :param reply_timeout_s: how long a search may take, its wait in the queue included
     """
@@ -42,13 +42,14 @@ class Responder:
         self._tokenizer = tokenizer
         self._reply_timeout_s = reply_timeout_s
 
-    async def reply(self, text: str) -> str:
-        """The reply to any string; never blank.
+    async def reply(self, *turns: str) -> str:
+        """The reply to the newest turn, which is the last; never blank.
 
+        :param turns: the conversation so far, the other speaker's turns and ours alternating
         :raises DeadlineError: if the reply is not ready in time
         :raises ServingError: what the engine raises
         """
-        source_ids = self._tokenizer.encode_source(text)
+        source_ids = self._tokenizer.encode_source(*turns)
         try:
             async with asyncio.timeout(self._reply_timeout_s):
                 reply_ids = await self._engine.generate(source_ids)

@@ -28,11 +28,14 @@ class Tokenizer:
 
     :param backend: the tokenizer that does the work
     :param max_source_tokens: the longest source, ``EOS`` included, that ``encode_source`` makes
+    :param max_source_turns: how many turns of a conversation, the newest included, it reads
     """
 
-    def __init__(self, backend: Backend, max_source_tokens: int) -> None:
+    def __init__(self, backend: Backend, max_source_tokens: int, max_source_turns: int = 1) -> None:
         if max_source_tokens < 1:
             raise ValueError(f"max_source_tokens is {max_source_tokens}; it must be at least 1")
+        if max_source_turns < 1:
+            raise ValueError(f"max_source_turns is {max_source_turns}; it must be at least 1")
         for index, symbol in enumerate(SPECIAL_SYMBOLS):
             if backend.token_to_id(symbol) != index:
                 raise TokenizerError(
@@ -43,9 +46,10 @@ class Tokenizer:
         backend.encode_special_tokens = True
         self._backend = backend
         self.max_source_tokens = max_source_tokens
+        self.max_source_turns = max_source_turns
 
     @classmethod
-    def from_json(cls, text: str, max_source_tokens: int) -> "Tokenizer":
+    def from_json(cls, text: str, max_source_tokens: int, max_source_turns: int = 1) -> "Tokenizer":
         """Read the contents of a ``tokenizer.json``.
 
         :raises TokenizerError: if the text is not a tokenizer, or not one with our special symbols
@@ -56,7 +60,7 @@ class Tokenizer:
             raise TokenizerError(
                 f"tokenizer.json cannot be read ({error}); restore it or export the model again."
             ) from error
-        return cls(backend, max_source_tokens)
+        return cls(backend, max_source_tokens, max_source_turns)
 
     def to_json(self) -> str:
         """The contents of a ``tokenizer.json`` that ``from_json`` reads back."""
@@ -84,17 +88,26 @@ class Tokenizer:
         )
         return [encoding.ids for encoding in encodings]
 
-    def encode_source(self, text: str) -> list[int]:
-        """The ids that the encoder reads: the end of the text, at most ``max_source_tokens`` long.
+    def encode_source(self, *turns: str) -> list[int]:
+        """The ids that the encoder reads, in training and in serving.
 
-        The end is kept because that is where a long message asks its question. Never raises and
-        never returns an empty list: ``EOS`` closes the source.
+        The last ``max_source_turns`` turns, ``SEP`` between them; of more than
+        ``max_source_tokens`` the end, because that is where the newest turn asks its question.
+        Never raises and never returns an empty list: ``EOS`` closes the source.
+
+        :param turns: the conversation so far, the newest turn last
         """
-        tail = text.strip()[-self.max_source_tokens * CHARACTERS_PER_TOKEN :]
-        return self.close_source(self.encode(tail))
+        characters = self.max_source_tokens * CHARACTERS_PER_TOKEN
+        tails = [turn.strip()[-characters:] for turn in turns[-self.max_source_turns :]]
+        return self.join_turns([self.encode(tail) for tail in tails])
 
-    def close_source(self, ids: list[int]) -> list[int]:
-        """A source of already encoded text: its end, and ``EOS``."""
+    def join_turns(self, turns: Sequence[list[int]]) -> list[int]:
+        """The source of turns that are encoded already."""
+        ids: list[int] = []
+        for turn in turns[-self.max_source_turns :]:
+            if ids:
+                ids.append(SEP_ID)
+            ids.extend(turn)
         return [*ids[max(0, len(ids) - self.max_source_tokens + 1) :], EOS_ID]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -116,7 +129,12 @@ def well_formed(text: str) -> str:
 
 
 def train_bpe(
-    texts: Iterable[str], vocabulary_size: int, max_source_tokens: int, *, progress: bool = False
+    texts: Iterable[str],
+    vocabulary_size: int,
+    max_source_tokens: int,
+    max_source_turns: int = 1,
+    *,
+    progress: bool = False,
 ) -> Tokenizer:
     """Learn a byte-level BPE vocabulary from texts.
 
@@ -143,7 +161,7 @@ def train_bpe(
         show_progress=progress,
     )
     backend.train_from_iterator((well_formed(text) for text in texts), trainer)
-    return Tokenizer(backend, max_source_tokens)
+    return Tokenizer(backend, max_source_tokens, max_source_turns)
 
 
 def word_level(word_to_id: Mapping[str, int], max_source_tokens: int) -> Tokenizer:

@@ -5,10 +5,21 @@ from collections.abc import Iterator
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from bot.errors import CorpusError, UsageError
 
-Conversation = list[str]
+
+class Conversation(NamedTuple):
+    """What two speakers said in turn.
+
+    :param turns: two speakers alternating
+    :param first_reply: the index of the first turn to learn as a reply; those before it are only
+        context
+    """
+
+    turns: list[str]
+    first_reply: int = 1
 
 
 def read_conversations(source: str) -> Iterator[Conversation]:
@@ -16,7 +27,7 @@ def read_conversations(source: str) -> Iterator[Conversation]:
 
     :param source: ``smalltalk`` (our own pairs), ``chitchat-dataset`` (the Python package), or a
         path: ``.jsonl`` with ``{"turns": ["…", …]}`` a line, or ``.tsv`` with
-        ``prompt<TAB>reply`` a line
+        ``prompt<TAB>reply`` a line, earlier turns before them if there were any
     :raises UsageError: if the source is none of these
     :raises CorpusError: if a file or a line of it cannot be read, or the package is not installed
     """
@@ -60,7 +71,7 @@ def _json_lines(lines: Iterator[str], source: str) -> Iterator[Conversation]:
             raise CorpusError(
                 f"{source}, line {number}: turns must be a list of strings; correct or remove it."
             )
-        yield turns
+        yield Conversation(turns)
 
 
 def _pair_lines(lines: Iterator[str] | list[str], source: str) -> Iterator[Conversation]:
@@ -68,12 +79,9 @@ def _pair_lines(lines: Iterator[str] | list[str], source: str) -> Iterator[Conve
         if not line.strip():
             continue
         turns = line.rstrip("\n").split("\t")
-        if len(turns) != 2:
-            raise CorpusError(
-                f"{source}, line {number} has {len(turns) - 1} tabs instead of 1;"
-                " write prompt<TAB>reply."
-            )
-        yield turns
+        if len(turns) < 2:
+            raise CorpusError(f"{source}, line {number} has no tab; write prompt<TAB>reply.")
+        yield Conversation(turns, first_reply=len(turns) - 1)
 
 
 def _chitchat() -> Iterator[Conversation]:
@@ -89,10 +97,12 @@ def _chitchat() -> Iterator[Conversation]:
     for conversation_id, conversation in json.loads(text).items():
         if reserved_for_evaluation(conversation_id):
             continue
-        yield [
-            "\n".join(message["text"] for message in messages)
-            for messages in conversation["messages"]
-        ]
+        yield Conversation(
+            [
+                "\n".join(message["text"] for message in messages)
+                for messages in conversation["messages"]
+            ]
+        )
 
 
 def reserved_for_evaluation(conversation_id: str) -> bool:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -29,10 +28,17 @@ SPLITS = ("train", "valid", "test")
 HELD_OUT_PERMILLE = 10  # each of valid and test
 
 
-class Pair(NamedTuple):
-    """A prompt and the reply to it."""
+# A message can come at any moment of a conversation: so often a pair that stands alone in its
+# corpus is seen after two turns of another conversation.
+UNRELATED_CONTEXT = 0.5
+# And so often the turns before a message are left out.
+FORGOTTEN_CONTEXT = 0.2
 
-    prompt: str
+
+class Example(NamedTuple):
+    """The last turns of a conversation, the newest last, and the reply to them."""
+
+    turns: tuple[str, ...]
     reply: str
 
 
@@ -67,13 +73,14 @@ class WeightedCorpus:
 class MixConfig:
     """How pairs are chosen.
 
+    :param max_source_turns: how many turns before a reply the model sees
     :param max_reply_words: longer replies are cut at a sentence, or dropped
     :param max_reply_count: how often the same reply may occur in one corpus; the rest is dropped
-    :param max_prompt_count: the same for prompts, whatever their case and punctuation: what is
-        said to "Thank you!" depends on turns that the model does not see
-    :param drop: a regular expression; pairs in which it is found are dropped
+    :param max_prompt_count: the same for what is replied to, whatever its case and punctuation
+    :param drop: a regular expression; examples in which it is found are dropped
     """
 
+    max_source_turns: int = 3
     max_reply_words: int = 20
     max_reply_count: int = 40
     max_prompt_count: int = 40
@@ -83,7 +90,7 @@ class MixConfig:
 
 def split_of(conversation: Conversation) -> str:
     """``train``, ``valid`` or ``test``, by the content alone, so that no conversation is in two."""
-    digest = sha256("\n".join(conversation).encode("utf-8", "surrogatepass")).digest()
+    digest = sha256("\n".join(conversation.turns).encode("utf-8", "surrogatepass")).digest()
     bucket = int.from_bytes(digest[:8], "big") % 1000
     if bucket < HELD_OUT_PERMILLE:
         return "valid"
@@ -93,70 +100,104 @@ def split_of(conversation: Conversation) -> str:
 def mix(
     corpora: Sequence[WeightedCorpus],
     config: MixConfig,
-    on_corpus: Callable[[str, int], None] = lambda source, pairs: None,
-) -> dict[str, list[Pair]]:
+    on_corpus: Callable[[str, int], None] = lambda source, examples: None,
+) -> dict[str, list[Example]]:
     """Read, clean, thin and weigh corpora.
 
-    Training pairs are repeated by their corpus' weight, each time with the prompt as somebody else
-    might have typed it. Held-out pairs are neither weighted nor changed.
+    Training examples are repeated by their corpus' weight, each time as somebody else might have
+    typed them. Held-out examples are neither weighted nor changed.
 
-    :param on_corpus: called after each corpus with its name and how many pairs it gave
+    :param on_corpus: called after each corpus with its name and how many examples it gave
     :raises CorpusError: if a corpus cannot be read
     """
     rng = random.Random(config.seed)
-    splits: dict[str, list[Pair]] = {name: [] for name in SPLITS}
+    splits: dict[str, list[Example]] = {name: [] for name in SPLITS}
+    overheard: list[tuple[str, str]] = []  # pairs of turns from all conversations so far
     for corpus in corpora:
         kept = 0
         replies: Counter[str] = Counter()
+        sources: Counter[str] = Counter()
         prompts: Counter[str] = Counter()
-        for split, pair in _clean_pairs(corpus.source, config):
+        for split, example, alone in _clean_examples(corpus.source, config):
             if split != "train":
-                splits[split].append(pair)
+                splits[split].append(example)
                 continue
-            reply, prompt = pair.reply.lower(), spoken(pair.prompt)
+            reply, source = example.reply.lower(), spoken("\n".join(example.turns))
+            prompt = spoken(example.turns[-1])
             if (
-                replies[reply] < config.max_reply_count
-                and prompts[prompt] < config.max_prompt_count
+                replies[reply] >= config.max_reply_count
+                or sources[source] >= config.max_prompt_count
             ):
-                replies[reply] += 1
-                prompts[prompt] += 1
-                copies = int(corpus.weight) + (rng.random() < corpus.weight % 1)
-                splits[split].extend(_variant(pair, rng) for _ in range(copies))
-                kept += copies
+                continue
+            replies[reply] += 1
+            sources[source] += 1
+            prompts[prompt] += 1
+            copies = int(corpus.weight) + (rng.random() < corpus.weight % 1)
+            for _ in range(copies):
+                turns = _variant(example.turns, rng)
+                # What is said to a frequent message, such as "Thank you!", depends on what was
+                # said before: without that there is nothing to learn.
+                if prompts[prompt] <= config.max_prompt_count and rng.random() < FORGOTTEN_CONTEXT:
+                    turns = turns[-1:]
+                elif alone and overheard and rng.random() < UNRELATED_CONTEXT:
+                    turns = (*rng.choice(overheard), *turns)[-config.max_source_turns :]
+                splits[split].append(Example(turns, example.reply))
+            overheard.append((example.turns[-1], example.reply))
+            kept += copies
         on_corpus(corpus.source, kept)
     return splits
 
 
-def _clean_pairs(source: str, config: MixConfig) -> Iterator[tuple[str, Pair]]:
+def _clean_examples(source: str, config: MixConfig) -> Iterator[tuple[str, Example, bool]]:
+    """Split, example, and whether its conversation has nothing else in it."""
     drop = re.compile(config.drop, re.IGNORECASE) if config.drop else None
     for conversation in read_conversations(source):
         split = split_of(conversation)
-        for prompt, raw_reply in pairwise(conversation):
-            prompt, raw_reply = tidy(prompt).replace("\n", " "), tidy(raw_reply)
-            if unusable(prompt) or unusable(raw_reply) or OFFENSIVE.search(prompt):
+        turns = [tidy(turn) for turn in conversation.turns]
+        fit = [
+            not (unusable(turn) or OFFENSIVE.search(turn) or (drop and drop.search(turn)))
+            for turn in turns
+        ]
+        well = [written(turn) for turn in turns]
+        for index in range(conversation.first_reply, len(turns)):
+            reply = shortened(well[index], config.max_reply_words)
+            if not (fit[index - 1] and fit[index] and reply and well_written(reply)):
                 continue
-            if drop and (drop.search(prompt) or drop.search(raw_reply)):
-                continue
-            reply = shortened(written(raw_reply), config.max_reply_words)
-            if reply and well_written(reply):
-                yield split, Pair(prompt, reply)
+            first = index
+            while first > max(0, index - config.max_source_turns) and fit[first - 1]:
+                first -= 1
+            # The turns of the one who replies look as the model writes them.
+            context = tuple(
+                well[i] if (index - i) % 2 == 0 and well[i] else turns[i].replace("\n", " ")
+                for i in range(first, index)
+            )
+            yield split, Example(context, reply), len(turns) == 2
 
 
-def _variant(pair: Pair, rng: random.Random) -> Pair:
-    """The pair with its prompt as somebody else might have typed it.
+def _variant(turns: tuple[str, ...], rng: random.Random) -> tuple[str, ...]:
+    """The turns with those of the other speaker as somebody else might have typed them.
 
-    Half of the prompts get another final mark; the others lose capitals and punctuation, and half
+    Half of the time they get other final marks, else they lose capitals and punctuation, and half
     of those their apostrophes too.
     """
-    if rng.random() < 0.5:
-        prompt = pair.prompt.rstrip(".!")
-        if prompt and prompt[-1] != "?":
-            prompt += rng.choice(("", ".", "!"))
-    else:
-        prompt = spoken(pair.prompt)
-        if rng.random() < 0.5:
-            prompt = prompt.replace("'", "")
-    return Pair(prompt or pair.prompt, pair.reply)
+    capitals = rng.random() < 0.5
+    apostrophes = capitals or rng.random() < 0.5
+
+    def typed(turn: str) -> str:
+        if capitals:
+            text = turn.rstrip(".!")
+            if text and text[-1] != "?":
+                text += rng.choice(("", ".", "!"))
+        else:
+            text = spoken(turn)
+            if not apostrophes:
+                text = text.replace("'", "")
+        return text or turn
+
+    theirs = len(turns) % 2  # the parity of the newest turn, counted from 1
+    return tuple(
+        typed(turn) if position % 2 == theirs else turn for position, turn in enumerate(turns, 1)
+    )
 
 
 @dataclass(frozen=True)
@@ -188,23 +229,23 @@ class EncodedPairs:
         return self.targets[self.target_starts[index] : self.target_starts[index + 1]]
 
 
-def encode_pairs(
-    pairs: Sequence[Pair], tokenizer: Tokenizer, max_target_tokens: int
+def encode_examples(
+    examples: Sequence[Example], tokenizer: Tokenizer, max_target_tokens: int
 ) -> EncodedPairs:
-    """Tokenise pairs; a reply of more than ``max_target_tokens``, ``EOS`` included, is dropped.
+    """Tokenise examples; one whose reply has ``max_target_tokens`` or more is dropped.
 
-    :raises CorpusError: if no pair is left
+    :raises CorpusError: if no example is left
     """
-    prompts = tokenizer.encode_batch([pair.prompt for pair in pairs])
-    replies = tokenizer.encode_batch([pair.reply for pair in pairs])
+    texts = list({text: None for turns, reply in examples for text in (*turns, reply)})
+    ids = dict(zip(texts, tokenizer.encode_batch(texts), strict=True))
     sources: list[list[int]] = []
     targets: list[list[int]] = []
     characters: list[int] = []
-    for pair, prompt, reply in zip(pairs, prompts, replies, strict=True):
-        if len(reply) < max_target_tokens:
-            sources.append(tokenizer.close_source(prompt))
-            targets.append([BOS_ID, *reply, EOS_ID])
-            characters.append(len(pair.reply))
+    for turns, reply in examples:
+        if len(ids[reply]) < max_target_tokens:
+            sources.append(tokenizer.join_turns([ids[turn] for turn in turns]))
+            targets.append([BOS_ID, *ids[reply], EOS_ID])
+            characters.append(len(reply))
     if not sources:
         raise CorpusError(
             "The corpora leave too little to train on and to hold out; give more dialogue, with"

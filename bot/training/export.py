@@ -70,6 +70,8 @@ def compile_searcher(searcher: GreedySearcher) -> bytes:
 
     :param searcher: in evaluation mode; its weights become what half precision makes of them
     """
+    for method in (GreedySearcher.target_scores, GreedySearcher.attention):
+        torch.jit.export(method)  # else only what ``forward`` calls is compiled
     scripted = torch.jit.script(searcher.half())
     content = io.BytesIO()
     torch.jit.save(scripted, content)
@@ -147,5 +149,6 @@ def export(
         description=description,
         model=asdict(trained.config.model),
         max_source_tokens=trained.config.max_source_tokens,
+        max_source_turns=trained.config.mix.max_source_turns,
         activate=activate,
     )

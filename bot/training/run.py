@@ -9,7 +9,14 @@ from bot.errors import CheckpointError
 from bot.model.seq2seq import ModelConfig
 from bot.text.tokenizer import Tokenizer, train_bpe
 from bot.training import checkpoint
-from bot.training.dataset import SPLITS, EncodedPairs, MixConfig, WeightedCorpus, encode_pairs, mix
+from bot.training.dataset import (
+    SPLITS,
+    EncodedPairs,
+    MixConfig,
+    WeightedCorpus,
+    encode_examples,
+    mix,
+)
 from bot.training.trainer import TrainingConfig
 
 
@@ -27,7 +34,7 @@ class RunConfig:
     mix: MixConfig
     model: ModelConfig
     training: TrainingConfig
-    max_source_tokens: int = 40
+    max_source_tokens: int = 64
     max_target_tokens: int = 32
     base: str = ""
     command: str = ""
@@ -78,20 +85,21 @@ def prepare(
             f"{run} already holds a run; continue it with --resume, or choose another --run."
         )
     base = Path(config.base) if config.base else None
-    tokenizer = read_tokenizer(base, RunConfig.read(base)) if base else None
+    tokenizer = read_tokenizer(base, config) if base else None
     weights = checkpoint.load(base / checkpoint.CHECKPOINT_FILE).get("model") if base else None
-    pairs = mix(config.corpora, config.mix, on_corpus)
+    examples = mix(config.corpora, config.mix, on_corpus)
     if tokenizer is None:
         tokenizer = train_bpe(
-            (text for pair in pairs["train"] for text in pair),
+            (text for turns, reply in examples["train"] for text in (turns[-1], reply)),
             config.model.vocabulary_size,
             config.max_source_tokens,
+            config.mix.max_source_turns,
             progress=progress,
         )
     model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
     splits = {
-        name: encode_pairs(split, tokenizer, config.max_target_tokens)
-        for name, split in pairs.items()
+        name: encode_examples(split, tokenizer, config.max_target_tokens)
+        for name, split in examples.items()
     }
     run.mkdir(parents=True, exist_ok=True)
     (run / checkpoint.TOKENIZER_FILE).write_text(tokenizer.to_json(), "utf-8")
@@ -117,7 +125,7 @@ def read_tokenizer(run: Path, config: RunConfig) -> Tokenizer:
         raise CheckpointError(
             f"{path} cannot be read ({error}); give the folder of a training run."
         ) from error
-    return Tokenizer.from_json(text, config.max_source_tokens)
+    return Tokenizer.from_json(text, config.max_source_tokens, config.mix.max_source_turns)
 
 
 def read_splits(run: Path) -> dict[str, EncodedPairs]:

@@ -41,7 +41,7 @@ def test_a_valid_manifest_is_read_and_written_back_unchanged(tmp_path: Path) -> 
     assert manifest.created_at.utcoffset() is not None
     assert manifest.files[SEARCHER_FILE] == FileEntry(sha256="0" * 64, size=1)
     assert read(tmp_path, manifest.to_json().encode()) == manifest
-    assert json.loads(manifest.to_json()) == valid_fields()
+    assert json.loads(manifest.to_json()) == valid_fields() | {"max_source_turns": 1}
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_a_directory_without_a_manifest_is_a_manifest_error(tmp_path: Path) -> N
 def test_a_newer_format_is_its_own_error_whatever_else_the_manifest_holds(
     tmp_path: Path, others: dict[str, Any]
 ) -> None:
-    with pytest.raises(FormatVersionError, match="format 2 and this Causerie reads 1") as caught:
-        read(tmp_path, others | {"format_version": 2})
+    with pytest.raises(FormatVersionError, match="format 3 and this Causerie reads 2") as caught:
+        read(tmp_path, others | {"format_version": 3})
     assert str(tmp_path / MANIFEST_FILE) in str(caught.value)
 
 

@@ -271,7 +271,7 @@ def break_by_manifest(path: Path) -> None:
 
 
 def break_by_format(path: Path) -> None:
-    (path / MANIFEST_FILE).write_text('{"format_version": 2}')
+    (path / MANIFEST_FILE).write_text('{"format_version": 3}')
 
 
 def break_by_emptiness(path: Path) -> None:

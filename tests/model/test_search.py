@@ -22,6 +22,7 @@ def searcher(request: pytest.FixtureRequest) -> GreedySearcher:
     for parameter in model.parameters():
         parameter.data.mul_(3)  # decided enough for varied replies
     model.output.bias.data[EOS_ID] += 2  # and inclined to end them
+    model.output.bias.data[PAD_ID] -= 100  # what no trained model writes
     return GreedySearcher(model, PAD_ID, BOS_ID, EOS_ID).eval().requires_grad_(False)
 
 
@@ -101,3 +102,18 @@ def test_it_stops_at_the_maximum_length(searcher: GreedySearcher) -> None:
         model.output.bias.data = bias
     assert tokens.shape == (2, 6)
     assert lengths.tolist() == [6, 6]
+
+
+def test_the_scores_of_what_greedy_search_wrote_are_its_own(searcher: GreedySearcher) -> None:
+    torch.manual_seed(1)
+    source_ids, lengths = torch.randint(5, VOCABULARY, (8, 7)), torch.randint(1, 8, (8,))
+    tokens, scores, _ = searcher(source_ids, lengths, 10)
+    torch.testing.assert_close(searcher.target_scores(source_ids, lengths, tokens), scores)
+
+
+def test_attention_weights_are_distributions_over_the_source(searcher: GreedySearcher) -> None:
+    source_ids, lengths = torch.randint(5, VOCABULARY, (3, 7)), torch.tensor([7, 2, 4])
+    weights = searcher.attention(source_ids, lengths, torch.tensor([[6, 7, EOS_ID]] * 3))
+    assert weights.shape == (3, 3, 7)
+    torch.testing.assert_close(weights.sum(2), torch.ones(3, 3))
+    assert not weights[1, :, 2:].any()

@@ -19,8 +19,8 @@ REPOSITORY = Path(__file__).parent.parent.parent
 class Codec:
     """Code points as ids, up to 50 of them."""
 
-    def encode_source(self, text: str) -> list[int]:
-        return [ord(character) for character in text[:50]] + [2]
+    def encode_source(self, *turns: str) -> list[int]:
+        return [ord(character) for character in turns[-1][:50]] + [2]
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(map(chr, ids))

@@ -85,6 +85,26 @@ def test_a_long_source_keeps_its_end(bpe: Tokenizer) -> None:
     assert bpe.decode(ids).endswith("Do you like films?")
 
 
+@given(st.lists(any_text, max_size=5))
+def test_the_source_of_a_conversation_is_its_last_turns_with_sep_between(
+    bpe: Tokenizer, turns: list[str]
+) -> None:
+    reader = Tokenizer.from_json(bpe.to_json(), 10_000, max_source_turns=3)
+    expected: list[int] = []
+    for turn in turns[-3:]:
+        expected += [SEP_ID] * bool(expected) + reader.encode(turn.strip())
+    assert reader.encode_source(*turns) == [*expected, EOS_ID]
+
+
+def test_the_newest_turn_of_a_conversation_that_is_too_long_is_kept(bpe: Tokenizer) -> None:
+    reader = Tokenizer.from_json(bpe.to_json(), 12, max_source_turns=3)
+    newest = reader.encode("Do you like films?")
+    source = reader.encode_source("Hello there! " * 5, "Hello!", "Do you like films?")
+    assert len(source) == 12
+    assert source[-1 - len(newest) :] == [*newest, EOS_ID]
+    assert SEP_ID in source
+
+
 @given(any_text)
 def test_well_formed_text_can_be_encoded(text: str) -> None:
     assert well_formed(text).encode().decode() == well_formed(text)

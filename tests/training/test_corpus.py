@@ -8,19 +8,30 @@ from pathlib import Path
 import pytest
 
 from bot.errors import CorpusError, UsageError
-from bot.training.corpus import read_conversations, reserved_for_evaluation
+from bot.training.corpus import Conversation, read_conversations, reserved_for_evaluation
 
 
 def test_json_lines_are_conversations(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"turns": ["Hi", "Hello", "Bye"], "topic": "x"}\n{"turns": []}\n')
-    assert list(read_conversations(str(path))) == [["Hi", "Hello", "Bye"], []]
+    assert [c.turns for c in read_conversations(str(path))] == [["Hi", "Hello", "Bye"], []]
 
 
 def test_tab_separated_lines_are_pairs(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("Hi\tHello\nÇa va ?\tTrès bien.\n", "utf-8")
-    assert list(read_conversations(str(path))) == [["Hi", "Hello"], ["Ça va ?", "Très bien."]]
+    assert list(read_conversations(str(path))) == [
+        Conversation(["Hi", "Hello"]),
+        Conversation(["Ça va ?", "Très bien."]),
+    ]
+
+
+def test_only_the_last_column_is_a_reply_to_learn(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("I like rain.\tWhy?\tIt is so calm.\n")
+    assert list(read_conversations(str(path))) == [
+        Conversation(["I like rain.", "Why?", "It is so calm."], first_reply=2)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +69,8 @@ def test_an_unknown_kind_of_corpus_is_a_usage_error() -> None:
 def test_our_small_talk_is_clean() -> None:
     pairs = list(read_conversations("smalltalk"))
     assert len(pairs) > 1000
-    for pair in pairs:
-        prompt, reply = pair
+    for conversation in pairs:
+        prompt, reply = conversation.turns
         assert prompt.strip() == prompt != ""
         assert reply.strip() == reply
         assert reply[-1] in ".!?"

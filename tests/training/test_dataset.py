@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from bot.errors import CorpusError, UsageError
 from bot.text.tokenizer import BOS_ID, EOS_ID, train_bpe
 from bot.training.batches import collate, epoch_order, in_order
+from bot.training.cleaning import spoken
+from bot.training.corpus import Conversation
 from bot.training.dataset import (
+    Example,
     MixConfig,
-    Pair,
     WeightedCorpus,
-    encode_pairs,
+    encode_examples,
     mix,
     split_of,
 )
@@ -70,6 +72,30 @@ def test_a_weight_is_how_often_a_pair_is_seen(
     assert low <= sum(pair.reply.startswith("The answer") for pair in splits["train"]) <= high
 
 
+def test_an_example_has_the_turns_before_its_reply(tmp_path: Path) -> None:
+    turns = [f"This is turn {'abcdef'[i]}." for i in range(6)]
+    path = write(tmp_path / "a.jsonl", [turns])
+    splits = mix([WeightedCorpus(path, 50)], MixConfig(max_source_turns=3))
+    sources = {spoken("|".join(e.turns)) for e in splits["train"] if e.reply == turns[5]}
+    assert sources == {spoken("|".join(turns[2:5])), spoken(turns[4])}
+
+
+def test_turns_before_one_that_is_unfit_are_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [["See http://a.example", "Nice one.", "Why so?", "It is."]])
+    replies = {e.reply: e.turns for e in mix([WeightedCorpus(path)], MixConfig())["train"]}
+    assert replies.keys() == {"Why so?", "It is."}
+    assert len(replies["It is."]) <= 2
+
+
+def test_a_pair_that_stands_alone_is_also_seen_after_other_turns(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("".join(f"Is it number {i}?\tThat was number {i}.\n" for i in range(400)))
+    examples = mix([WeightedCorpus(str(path))], MixConfig())["train"]
+    after_others = sum(len(example.turns) == 3 for example in examples)
+    assert 0.3 < after_others / len(examples) < 0.5
+    assert all(example.reply[9:-1] in example.turns[-1] for example in examples)
+
+
 def test_dropped_pairs_are_gone(many: str) -> None:
     splits = mix([WeightedCorpus(many)], MixConfig(drop=r"\bokay\b"))
     assert all(pair.reply != "Okay." for pairs in splits.values() for pair in pairs)
@@ -80,16 +106,16 @@ def test_the_same_corpora_and_seed_give_the_same_pairs(many: str) -> None:
     assert mix(corpora, MixConfig(seed=1)) == mix(corpora, MixConfig(seed=1))
 
 
-@pytest.mark.parametrize("pairs", [[], [Pair("Hi.", "Far too long a reply for the limit.")]])
-def test_too_little_dialogue_is_an_error(pairs: list[Pair]) -> None:
+@pytest.mark.parametrize("pairs", [[], [Example(("Hi.",), "Far too long a reply for the limit.")]])
+def test_too_little_dialogue_is_an_error(pairs: list[Example]) -> None:
     tokenizer = train_bpe(["Hi."], 300, 12)
     with pytest.raises(CorpusError, match="give more dialogue"):
-        encode_pairs(pairs, tokenizer, 4)
+        encode_examples(pairs, tokenizer, 4)
 
 
 @given(st.lists(st.text(st.characters())))
-def test_any_conversation_has_a_split(conversation: list[str]) -> None:
-    assert split_of(conversation) in ("train", "valid", "test")
+def test_any_conversation_has_a_split(turns: list[str]) -> None:
+    assert split_of(Conversation(turns)) in ("train", "valid", "test")
 
 
 @pytest.mark.parametrize("text", ["a.tsv@0", "a.tsv@-1", "a.tsv@1.2.3", "a.tsv@"])
@@ -104,34 +130,35 @@ def test_a_source_may_have_a_weight() -> None:
     assert WeightedCorpus.parse("me@home/a.tsv") == WeightedCorpus("me@home/a.tsv", 1.0)
 
 
-PAIRS = [Pair(f"Is it {i}?", "Yes. " * (i % 7) + f"It is {i}.") for i in range(300)]
+EXAMPLES = [Example((f"Is it {i}?",), "Yes. " * (i % 7) + f"It is {i}.") for i in range(300)]
+TEXTS = [text for example in EXAMPLES for text in (*example.turns, example.reply)]
 
 
 def test_batches_hold_each_pair_once_and_depend_on_seed_and_epoch_alone() -> None:
-    tokenizer = train_bpe((text for pair in PAIRS for text in pair), 400, 12)
-    encoded = encode_pairs(PAIRS, tokenizer, 40)
-    assert len(encoded) == len(PAIRS)
+    tokenizer = train_bpe(TEXTS, 400, 12)
+    encoded = encode_examples(EXAMPLES, tokenizer, 40)
+    assert len(encoded) == len(EXAMPLES)
     order = epoch_order(encoded, 32, seed=1, epoch=0)
-    assert sorted(i for batch in order for i in batch) == list(range(len(PAIRS)))
+    assert sorted(i for batch in order for i in batch) == list(range(len(EXAMPLES)))
     assert order == epoch_order(encoded, 32, seed=1, epoch=0)
     assert order != epoch_order(encoded, 32, seed=1, epoch=1)
-    assert sum(len(batch.source_lengths) for batch in in_order(encoded, 32)) == len(PAIRS)
+    assert sum(len(batch.source_lengths) for batch in in_order(encoded, 32)) == len(EXAMPLES)
 
 
 def test_a_batch_is_the_padded_pairs() -> None:
-    tokenizer = train_bpe((text for pair in PAIRS for text in pair), 400, 12)
-    encoded = encode_pairs(PAIRS, tokenizer, 40)
+    tokenizer = train_bpe(TEXTS, 400, 12)
+    encoded = encode_examples(EXAMPLES, tokenizer, 40)
     batch = collate(encoded, [0, 6])
     assert batch.source_ids[1, : batch.source_lengths[1]].tolist() == tokenizer.encode_source(
-        PAIRS[6].prompt
+        EXAMPLES[6].turns[-1]
     )
     assert batch.previous_ids[:, 0].tolist() == [BOS_ID, BOS_ID]
-    short = tokenizer.encode(PAIRS[0].reply)
+    short = tokenizer.encode(EXAMPLES[0].reply)
     assert batch.next_ids[0, : len(short) + 2].tolist() == [*short, EOS_ID, 0]
 
 
 def test_a_reply_past_the_limit_is_left_out() -> None:
-    tokenizer = train_bpe((text for pair in PAIRS for text in pair), 400, 12)
-    encoded = encode_pairs(PAIRS, tokenizer, 8)
-    assert 0 < len(encoded) < len(PAIRS)
+    tokenizer = train_bpe(TEXTS, 400, 12)
+    encoded = encode_examples(EXAMPLES, tokenizer, 8)
+    assert 0 < len(encoded) < len(EXAMPLES)
     assert encoded.target_starts.diff().max() <= 9
