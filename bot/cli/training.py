@@ -87,6 +87,7 @@ def train(
     from bot.training.dataset import MixConfig, WeightedCorpus
     from bot.training.run import RunConfig, prepare, read_splits
     from bot.training.trainer import Trainer, TrainingConfig
+    from bot.training.vocabulary import VocabularyConfig
 
     resolved_device = resolve_device(device)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
@@ -128,6 +129,7 @@ def train(
                 bf16=bf16,
                 seed=seed,
             ),
+            vocabulary=VocabularyConfig(size=vocabulary),
             base=str(base or ""),
             command=shlex.join(["python", "-m", "bot", *sys.argv[1:]]),
         )

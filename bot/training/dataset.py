@@ -78,6 +78,17 @@ class MixConfig:
     :param max_reply_count: how often the same reply may occur in one corpus; the rest is dropped
     :param max_prompt_count: the same for what is replied to, whatever its case and punctuation
     :param drop: a regular expression; examples in which it is found are dropped
+    :param max_prompt_words: an example whose newest turn is longer is dropped; 0: no limit
+    :param cut_replies: whether a long reply is cut at a sentence; else its example is dropped
+    :param clean: whether replies are rewritten as written language, and dropped where that fails;
+        else turns are taken as they are
+    :param augment: whether training prompts are also seen as others might type them, without their
+        context or after an unrelated one
+    :param deduplicate: whether an example that occurred before in its corpus is dropped
+    :param offensive: the list of words that no example may hold: ``default``, a path, or ``none``
+    :param script: the scripts, such as ``Latin`` or ``Han,Hiragana,Katakana``, that all letters of
+        an example belong to; empty: any
+    :param reverse: whether conversations are read backwards, so that prompt and reply change places
     """
 
     max_source_turns: int = 3
@@ -86,6 +97,14 @@ class MixConfig:
     max_prompt_count: int = 40
     drop: str = ""
     seed: int = 0
+    max_prompt_words: int = 0
+    cut_replies: bool = True
+    clean: bool = True
+    augment: bool = True
+    deduplicate: bool = True
+    offensive: str = "default"
+    script: str = ""
+    reverse: bool = False
 
 
 def split_of(conversation: Conversation) -> str:

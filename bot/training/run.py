@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from bot.errors import CheckpointError
@@ -18,6 +18,7 @@ from bot.training.dataset import (
     mix,
 )
 from bot.training.trainer import TrainingConfig
+from bot.training.vocabulary import VocabularyConfig
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class RunConfig:
     mix: MixConfig
     model: ModelConfig
     training: TrainingConfig
+    vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     max_source_tokens: int = 64
     max_target_tokens: int = 32
     base: str = ""
@@ -53,6 +55,7 @@ class RunConfig:
                 MixConfig(**values.pop("mix")),
                 ModelConfig(**values.pop("model")),
                 TrainingConfig(**values.pop("training")),
+                VocabularyConfig(**values.pop("vocabulary", {})),
                 **values,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -75,7 +78,7 @@ def prepare(
 ) -> None:
     """Make a run's folder: mix the corpora, learn the vocabulary, encode the pairs.
 
-    ``config.model.vocabulary_size`` is how many tokens to learn; small corpora give fewer.
+    ``config.model.vocabulary_size`` becomes the size of the vocabulary that was learnt.
 
     :raises CorpusError: if a corpus cannot be read, or leaves nothing to train on
     :raises CheckpointError: if the folder already holds a run, or the base cannot be read
@@ -91,7 +94,7 @@ def prepare(
     if tokenizer is None:
         tokenizer = train_bpe(
             (text for turns, reply in examples["train"] for text in (turns[-1], reply)),
-            config.model.vocabulary_size,
+            config.vocabulary.size,
             config.max_source_tokens,
             config.mix.max_source_turns,
             progress=progress,
