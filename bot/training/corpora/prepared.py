@@ -38,16 +38,19 @@ class PreparedCorpus:
 
     A context manager: ``finish`` makes it whole, leaving without it removes what was written.
 
-    :raises UsageError: if the folder holds a prepared corpus already
+    :raises UsageError: if the folder already holds one of the files
     """
 
     def __init__(self, folder: Path) -> None:
-        if (folder / SUMMARY_FILE).exists():
-            raise UsageError(
-                f"{folder} already holds a prepared corpus; choose another --out, or remove it."
-            )
-        folder.mkdir(parents=True, exist_ok=True)
+        for name in (*SPLIT_FILES, SUMMARY_FILE):
+            if (folder / name).exists():
+                raise UsageError(
+                    f"{folder} already holds {name}, which would be overwritten; choose another"
+                    " --out, or remove it."
+                )
         self.folder = folder
+        self._is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             self._files = {
                 name: stack.enter_context((folder / f"{name}.new").open("w", encoding="utf-8"))
@@ -87,3 +90,5 @@ class PreparedCorpus:
         self._close()
         for name in (*SPLIT_FILES, SUMMARY_FILE):
             (self.folder / f"{name}.new").unlink(missing_ok=True)
+        if error is not None and self._is_new:
+            self.folder.rmdir()
