@@ -9,7 +9,7 @@ FOLDER/summary.json   where they come from and what was left out
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -91,4 +91,5 @@ class PreparedCorpus:
         for name in (*SPLIT_FILES, SUMMARY_FILE):
             (self.folder / f"{name}.new").unlink(missing_ok=True)
         if error is not None and self._is_new:
-            self.folder.rmdir()
+            with suppress(OSError):  # it may hold files that came whole
+                self.folder.rmdir()
