@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from torch import Tensor
+
 from bot.errors import CheckpointError
 from bot.model.seq2seq import ModelConfig
 from bot.text.tokenizer import Tokenizer
@@ -54,7 +56,7 @@ class RunConfig:
                 tuple(WeightedCorpus(**corpus) for corpus in values.pop("corpora")),
                 MixConfig(**values.pop("mix")),
                 ModelConfig(**values.pop("model")),
-                TrainingConfig(**values.pop("training")),
+                TrainingConfig.read(values.pop("training")),
                 VocabularyConfig(**values.pop("vocabulary", {})),
                 **values,
             )
@@ -93,7 +95,7 @@ def prepare(
         )
     base = Path(config.base) if config.base else None
     tokenizer = read_tokenizer(base, config) if base else None
-    weights = checkpoint.load(base / checkpoint.CHECKPOINT_FILE).get("model") if base else None
+    weights = read_weights(base) if base else None
     vocabulary = RunConfig.read(base).vocabulary if base else config.vocabulary
     examples = mix(
         config.corpora,
@@ -145,6 +147,18 @@ def read_tokenizer(run: Path, config: RunConfig) -> Tokenizer:
             f"{path} cannot be read ({error}); give the folder of a training run."
         ) from error
     return Tokenizer.from_json(text, config.max_source_tokens, config.mix.max_source_turns)
+
+
+def read_weights(run: Path) -> dict[str, Tensor]:
+    """The run's best weights.
+
+    :raises CheckpointError: if it has no checkpoint that can be read
+    """
+    path = run / checkpoint.CHECKPOINT_FILE
+    try:
+        return checkpoint.best_weights(checkpoint.load(path))
+    except KeyError as error:
+        raise CheckpointError(f"{path} holds no weights; give another --base.") from error
 
 
 def read_splits(run: Path) -> dict[str, EncodedPairs]:

@@ -50,7 +50,7 @@ def test_ctrl_c_saves_and_says_how_to_resume(corpus: Path, tmp_path: Path) -> No
                 break
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert "--resume" in rest
     changed = bot("train", f"--run={run}", "--resume", "--batch-size=7")
     assert changed.returncode == 2
