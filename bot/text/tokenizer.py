@@ -133,8 +133,6 @@ def train_bpe(
     vocabulary_size: int,
     max_source_tokens: int,
     max_source_turns: int = 1,
-    *,
-    progress: bool = False,
 ) -> Tokenizer:
     """Learn a byte-level BPE vocabulary from texts.
 
@@ -158,7 +156,7 @@ def train_bpe(
         vocab_size=vocabulary_size,
         special_tokens=list(SPECIAL_SYMBOLS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=progress,
+        show_progress=False,
     )
     backend.train_from_iterator((well_formed(text) for text in texts), trainer)
     return Tokenizer(backend, max_source_tokens, max_source_turns)

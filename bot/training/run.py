@@ -76,7 +76,6 @@ def prepare(
     config: RunConfig,
     on_corpus: Callable[[str, int], None],
     *,
-    progress: bool = False,
     on_bytes: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Make a run's folder: mix the corpora, learn the vocabulary, encode the pairs.
@@ -109,7 +108,6 @@ def prepare(
             (text for turns, reply in examples["train"] for text in (turns[-1], reply)),
             config.max_source_tokens,
             config.mix.max_source_turns,
-            progress=progress,
         )
     model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
     splits = {

@@ -25,20 +25,19 @@ class VocabularyConfig:
     min_count: int = 1
     drop_unknown: bool = False
 
+    def __post_init__(self) -> None:
+        if self.kind == "bpe" and (self.min_count > 1 or self.drop_unknown):
+            raise ValueError("byte-level BPE knows every word; rare words are for kind word")
+
     def learn(
-        self,
-        texts: Iterable[str],
-        max_source_tokens: int,
-        max_source_turns: int,
-        *,
-        progress: bool = False,
+        self, texts: Iterable[str], max_source_tokens: int, max_source_turns: int
     ) -> Tokenizer:
         """Learn the vocabulary from texts."""
         if self.kind == "word":
             return train_word_level(
                 texts, self.min_count, self.size, max_source_tokens, max_source_turns
             )
-        return train_bpe(texts, self.size, max_source_tokens, max_source_turns, progress=progress)
+        return train_bpe(texts, self.size, max_source_tokens, max_source_turns)
 
     def word_counter(self) -> Callable[[str], int]:
         """Counts the words of a text, for the limits of length.
