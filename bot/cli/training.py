@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bot.cli import corpus_options as options
+from bot.cli.corpus import reading_progress
 from bot.cli.models import StoreOption, open_store
 from bot.errors import UsageError
 from bot.training.recipes import RECIPES
@@ -40,8 +42,7 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="SOURCE[@WEIGHT]",
-            help="What to train on, seen WEIGHT times an epoch; may be repeated. A .jsonl or .tsv"
-            " file, smalltalk, or chitchat-dataset. Default: smalltalk.",
+            help=f"What to train on; may be repeated. {options.SOURCES_HELP} Default: smalltalk.",
         ),
     ] = None,
     recipe: Annotated[
@@ -121,6 +122,20 @@ def train(
         typer.Option(min=1, help="Steps between checkpoints.", show_default="once a minute"),
     ] = None,
     vocabulary: Annotated[int, typer.Option(min=300, help="Tokens to learn, at most.")] = 6000,
+    vocabulary_kind: Annotated[
+        Literal["bpe", "word"],
+        typer.Option(
+            help="Byte-level BPE, which can write anything, or the words of the PyTorch tutorial:"
+            " lower case, unaccented Latin letters and . ! ?"
+        ),
+    ] = "bpe",
+    min_count: Annotated[
+        int, typer.Option(min=1, help="Rarer words are not learnt; for --vocabulary-kind word.")
+    ] = 1,
+    drop_unknown: Annotated[
+        bool,
+        typer.Option(help="Whether pairs with a word that is not learnt are dropped, likewise."),
+    ] = False,
     embedding: Annotated[int, typer.Option(min=1, help="Embedding size.")] = 256,
     hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 512,
     encoder_layers: Annotated[int, typer.Option(min=1, help="Each of two directions.")] = 1,
@@ -140,15 +155,20 @@ def train(
             help="Whether source embeddings and the output layer's input have dropout too."
         ),
     ] = True,
-    max_reply_count: Annotated[
-        int, typer.Option(min=1, help="How often one reply may occur in a corpus.")
-    ] = 40,
-    max_prompt_count: Annotated[
-        int, typer.Option(min=1, help="How often one prompt may occur in a corpus.")
-    ] = 40,
-    drop: Annotated[
-        str, typer.Option(metavar="REGEX", help="Leave out pairs in which this is found.")
-    ] = "",
+    delimiter: options.Delimiter = "",
+    max_source_turns: options.MaxSourceTurns = 3,
+    max_reply_words: options.MaxReplyWords = 20,
+    cut_replies: options.CutReplies = True,
+    max_prompt_words: options.MaxPromptWords = 0,
+    max_reply_count: options.MaxReplyCount = 40,
+    max_prompt_count: options.MaxPromptCount = 40,
+    deduplicate: options.Deduplicate = True,
+    drop: options.Drop = "",
+    offensive: options.Offensive = "default",
+    script: options.Script = "",
+    clean: options.Clean = True,
+    augment: options.Augment = True,
+    reverse: options.Reverse = False,
     precision: Annotated[
         Literal["float32", "bf16", "fp16"],
         typer.Option(
@@ -162,11 +182,8 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
 ) -> None:
     """Train a model on dialogue; Ctrl-C saves, and --resume goes on."""
-    import re
-
     from bot.artifact.artifact import resolve_device
     from bot.model.seq2seq import ModelConfig
-    from bot.training.dataset import MixConfig, WeightedCorpus
     from bot.training.distributed import started_processes
     from bot.training.run import RunConfig, prepare, read_splits
     from bot.training.trainer import Trainer, TrainingConfig, check_precision
@@ -177,7 +194,9 @@ def train(
     def start() -> None:
         check_precision(precision, resolved_device)
         try:
-            re.compile(drop)
+            words = VocabularyConfig(
+                vocabulary_kind, vocabulary, min_count, drop_unknown=drop_unknown
+            )
             model = ModelConfig(
                 vocabulary,
                 embedding,
@@ -191,7 +210,8 @@ def train(
             )
             if base is not None:
                 sizes = _given(context) & {
-                    *("vocabulary", "embedding", "hidden", "encoder_layers"),
+                    *("vocabulary", "vocabulary_kind", "min_count", "drop_unknown"),
+                    *("embedding", "hidden", "encoder_layers"),
                     *("decoder_layers", "attention", "tie_embeddings"),
                 }
                 _refuse(sizes, "A fine-tuned model keeps the vocabulary and sizes of its base")
@@ -200,16 +220,11 @@ def train(
                     dropout=dropout,
                     dropout_everywhere=dropout_everywhere,
                 )
-        except (re.error, ValueError) as error:
+        except ValueError as error:
             raise UsageError(f"These options do not make a model: {error}.") from error
         config = RunConfig(
-            corpora=tuple(WeightedCorpus.parse(source) for source in corpus or ["smalltalk"]),
-            mix=MixConfig(
-                max_reply_count=max_reply_count,
-                max_prompt_count=max_prompt_count,
-                drop=drop,
-                seed=seed,
-            ),
+            corpora=options.parse_sources(corpus or ["smalltalk"], delimiter),
+            mix=options.mix_config(context),
             model=model,
             training=TrainingConfig(
                 steps=steps,
@@ -228,17 +243,18 @@ def train(
                 precision=precision,
                 seed=seed,
             ),
-            vocabulary=VocabularyConfig(size=vocabulary),
+            vocabulary=words,
             base=str(base or ""),
             command=shlex.join(["python", "-m", "bot", *sys.argv[1:]]),
         )
         console.print("reading the corpora ...")
-        prepare(
-            run,
-            config,
-            lambda source, pairs: console.print(f"  {pairs:9,} pairs from {source}"),
-            progress=console.is_terminal,
-        )
+        with reading_progress(console, config.corpora) as on_bytes:
+            prepare(
+                run,
+                config,
+                lambda source, pairs: console.print(f"  {pairs:9,} pairs from {source}"),
+                on_bytes=on_bytes,
+            )
 
     def go_on() -> None:
         changeable = {"steps": steps, "patience": patience}

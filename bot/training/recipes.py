@@ -28,6 +28,21 @@ TUTORIAL: Mapping[str, object] = MappingProxyType(
         "clip": 50.0,
         "teacher_forcing": 1.0,
         "loss": "steps",
+        # "Load and trim data": MAX_LENGTH 10 counts EOS, MIN_COUNT 3, nothing else is left out.
+        "max_source_turns": 1,
+        "max_prompt_words": 9,
+        "max_reply_words": 9,
+        "cut_replies": False,
+        "max_reply_count": 1_000_000_000,
+        "max_prompt_count": 1_000_000_000,
+        "deduplicate": False,
+        "offensive": "none",
+        "clean": False,
+        "augment": False,
+        "vocabulary_kind": "word",
+        "vocabulary": 1_000_000,
+        "min_count": 3,
+        "drop_unknown": True,
     }
 )
 

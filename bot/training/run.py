@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bot.errors import CheckpointError
 from bot.model.seq2seq import ModelConfig
-from bot.text.tokenizer import Tokenizer, train_bpe
+from bot.text.tokenizer import Tokenizer
 from bot.training import checkpoint
 from bot.training.dataset import (
     SPLITS,
@@ -76,12 +76,15 @@ def prepare(
     config: RunConfig,
     on_corpus: Callable[[str, int], None],
     *,
-    progress: bool = False,
+    on_bytes: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Make a run's folder: mix the corpora, learn the vocabulary, encode the pairs.
 
     ``config.model.vocabulary_size`` becomes the size of the vocabulary that was learnt.
 
+    :param on_corpus: called after each corpus with its name and how many training examples it gave
+    :param on_bytes: called now and then with how many more bytes of files were read
+    :raises UsageError: if a source is not known or a setting cannot be used
     :raises CorpusError: if a corpus cannot be read, or leaves nothing to train on
     :raises CheckpointError: if the folder already holds a run, or the base cannot be read
     """
@@ -92,19 +95,30 @@ def prepare(
     base = Path(config.base) if config.base else None
     tokenizer = read_tokenizer(base, config) if base else None
     weights = read_weights(base) if base else None
-    examples = mix(config.corpora, config.mix, on_corpus)
+    vocabulary = RunConfig.read(base).vocabulary if base else config.vocabulary
+    examples = mix(
+        config.corpora,
+        config.mix,
+        on_corpus,
+        on_bytes=on_bytes,
+        count=vocabulary.word_counter(),
+    )
     if tokenizer is None:
-        tokenizer = train_bpe(
+        tokenizer = vocabulary.learn(
             (text for turns, reply in examples["train"] for text in (turns[-1], reply)),
-            config.vocabulary.size,
             config.max_source_tokens,
             config.mix.max_source_turns,
-            progress=progress,
         )
     model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
     splits = {
-        name: encode_examples(split, tokenizer, config.max_target_tokens)
-        for name, split in examples.items()
+        # Taken out of the dictionary, so that examples make room for what they become.
+        name: encode_examples(
+            examples.pop(name),
+            tokenizer,
+            config.max_target_tokens,
+            drop_unknown=vocabulary.drop_unknown,
+        )
+        for name in SPLITS
     }
     run.mkdir(parents=True, exist_ok=True)
     (run / checkpoint.TOKENIZER_FILE).write_text(tokenizer.to_json(), "utf-8")
@@ -114,7 +128,7 @@ def prepare(
     if weights is not None:
         checkpoint.save_atomically(weights, run / checkpoint.BASE_FILE)
     # Last: a folder with run.json is complete.
-    replace(config, model=model).write(run)
+    replace(config, model=model, vocabulary=vocabulary).write(run)
 
 
 def read_tokenizer(run: Path, config: RunConfig) -> Tokenizer:

@@ -12,7 +12,7 @@ from bot.errors import CorpusError, UsageError
 from bot.text.tokenizer import BOS_ID, EOS_ID, train_bpe
 from bot.training.batches import collate, epoch_order, in_order
 from bot.training.cleaning import spoken
-from bot.training.corpus import Conversation
+from bot.training.corpora.conversation import Conversation
 from bot.training.dataset import (
     Example,
     MixConfig,
