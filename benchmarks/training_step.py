@@ -1,9 +1,11 @@
-"""Our training step against the tutorial's, with the same weights on the same batch.
+"""Our training step against the tutorial's, with the same weights on the same pairs.
 
-    python benchmarks/training_step.py [--threads N] [--repeats N]
+    python benchmarks/training_step.py [--threads N] [--rounds N]
 
-Both train with dropout; the times are medians of runs that take turns. First it is checked, in
-float64 and without dropout, that the two losses and gradients are the same.
+First it is checked, in float64 and without dropout, that losses and gradients are the same. Then
+both train, with dropout, on batches from one pool of random pairs: the tutorial's step loop on
+random ones, as it draws them; ours on the same random ones, then on its own, which hold pairs of
+similar length, in float32 and in bfloat16. The four take turns; what is printed are medians.
 """
 
 import argparse
@@ -15,7 +17,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from tutorial import (
     CLIP,
     DECODER_LEARNING_RATIO,
@@ -27,7 +28,8 @@ from tutorial import (
 
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, SPECIAL_SYMBOLS
-from bot.training.batches import Batch
+from bot.training.batches import BATCHES_PER_POOL, Batch, collate, epoch_order
+from bot.training.dataset import EncodedPairs
 from bot.training.loss import TrainingLoss, step_weights
 from bot.training.optimizer import Optimizer, sides
 
@@ -35,33 +37,40 @@ LONGEST = 10  # the tutorial's MAX_LENGTH, EOS included
 TOLERANCE = 1e-6  # relative, in float64; our step weights are float32
 
 
-def synthetic_batch(size: int, vocabulary: int, seed: int = 0) -> Batch:
-    """Random words; lengths are spread as those of the tutorial's pairs are, six or so at most."""
+def synthetic_pairs(count: int, vocabulary: int, seed: int = 0) -> EncodedPairs:
+    """Random words; every length from 2 to the tutorial's longest is as frequent, ``EOS`` counted.
+
+    The lengths of a source and its target are independent.
+    """
     generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(2, LONGEST + 1, (2, count), generator=generator)
 
-    def sentence() -> Tensor:
-        length = 2 + int(torch.randint(0, LONGEST - 1, (), generator=generator))  # 2 to 10
-        words = torch.randint(len(SPECIAL_SYMBOLS), vocabulary, (length - 1,), generator=generator)
-        return torch.cat((words, torch.tensor([EOS_ID])))
+    def flat(lengths: Tensor, first: list[int]) -> tuple[Tensor, Tensor]:
+        rows = [
+            torch.cat(
+                (
+                    torch.tensor(first),
+                    torch.randint(
+                        len(SPECIAL_SYMBOLS), vocabulary, (length - 1,), generator=generator
+                    ),
+                    torch.tensor([EOS_ID]),
+                )
+            )
+            for length in lengths.tolist()
+        ]
+        starts = torch.tensor([0, *(row.numel() for row in rows)]).cumsum(0)
+        return torch.cat(rows).int(), starts
 
-    sources = [sentence() for _ in range(size)]
-    targets = [sentence() for _ in range(size)]
-    next_ids = pad_sequence(targets, batch_first=True, padding_value=PAD_ID)
-    previous_ids = torch.cat((torch.full((size, 1), BOS_ID), next_ids[:, :-1]), dim=1)
-    return longest_source_first(
-        Batch(
-            pad_sequence(sources, batch_first=True, padding_value=PAD_ID),
-            torch.tensor([len(source) for source in sources]),
-            previous_ids,
-            next_ids,
-        )
+    return EncodedPairs(
+        *flat(lengths[0], []), *flat(lengths[1], [BOS_ID]), torch.ones(count, dtype=torch.int64)
     )
 
 
 class OurTrainer:
-    """Our step as ``--recipe tutorial`` takes it."""
+    """Our step as ``--recipe tutorial`` takes it, with ``--precision bf16`` or without."""
 
-    def __init__(self, model: Seq2Seq) -> None:
+    def __init__(self, model: Seq2Seq, *, bf16: bool) -> None:
+        self.bf16 = bf16
         self.model = model
         self.loss = TrainingLoss(model)
         self.optimizer = Optimizer(sides(model, DECODER_LEARNING_RATIO), 0.0, CLIP)
@@ -70,7 +79,8 @@ class OurTrainer:
     def step(self, batch: Batch) -> float:
         """One iteration; nats per token."""
         lengths = (batch.next_ids != PAD_ID).sum(dim=1)
-        loss, nats = self.loss(batch, step_weights(lengths, "steps"), forced=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            loss, nats = self.loss(batch, step_weights(lengths, "steps"), forced=True)
         loss.backward()
         self.optimizer.step(LEARNING_RATE, self.scaler)
         return nats.item() / int(lengths.sum())
@@ -103,9 +113,12 @@ def check(arguments: argparse.Namespace, batch: Batch) -> None:
     )
     letter = TutorialTrainer(model)
     letter.train(dropout=False)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        single = new_model(arguments).eval()
+        rounded, _ = TrainingLoss(single)(batch, step_weights(lengths, "steps"), forced=True)
     print(
         f"loss {ours.item():.9f} (ours), {theirs.item():.9f} (tutorial's step loop), gradients"
-        f" differ by {difference:.1e} of the largest at most;\n"
+        f" differ by {difference:.1e} of the largest at most;\n{rounded.item():.9f} in bfloat16;\n"
         f"{letter.loss(batch)[0].item():.9f} where, to the letter of the tutorial, attention also"
         f" falls on padding; {nats.item() / int(lengths.sum()):.4f} nats per token"
     )
@@ -113,47 +126,64 @@ def check(arguments: argparse.Namespace, batch: Batch) -> None:
         sys.exit("error: the two do not compute the same; the times below would mean nothing.")
 
 
-def seconds(step: Callable[[Batch], float], batch: Batch) -> float:
-    """How long one iteration takes."""
+def seconds(step: Callable[[Batch], float], batches: list[Batch]) -> float:
+    """How long one iteration takes on average."""
     began = time.perf_counter()
-    step(batch)
-    return time.perf_counter() - began
+    for batch in batches:
+        step(batch)
+    return (time.perf_counter() - began) / len(batches)
 
 
 def main() -> None:
     """Check, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=8, help="of each kind in a round")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--vocabulary", type=int, default=8000)
     parser.add_argument("--hidden", type=int, default=500)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    size = arguments.batch_size
     print(
-        f"batch {arguments.batch_size}, hidden size {arguments.hidden}, 2 + 2 layers, vocabulary"
+        f"batch {size}, hidden size {arguments.hidden}, 2 + 2 layers, vocabulary"
         f" {arguments.vocabulary}; torch {torch.__version__}, {arguments.threads} threads,"
         f" {platform.processor() or platform.machine()}"
     )
-    batch = synthetic_batch(arguments.batch_size, arguments.vocabulary)
-    check(arguments, batch)
+    # As many as our batches of similar length are cut from.
+    pairs = synthetic_pairs(size * BATCHES_PER_POOL, arguments.vocabulary)
+    drawn = [
+        longest_source_first(collate(pairs, indices.tolist()))
+        for indices in torch.randperm(len(pairs)).split(size)
+    ][: arguments.steps]
+    similar = [collate(pairs, indices) for indices in epoch_order(pairs, size, 0, 0)]
+    similar = similar[: arguments.steps]  # they are in random order
+    check(arguments, drawn[0])
 
-    model = new_model(arguments)
-    tutorial = TutorialTrainer(model)  # to the letter
+    tutorial = TutorialTrainer(new_model(arguments))  # to the letter
     tutorial.train(dropout=True)
-    ours = OurTrainer(model.train())
-    steps = {"tutorial's step loop": tutorial.step, "ours, in one call": ours.step}
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for repeat in range(arguments.repeats + 1):
-        for name, step in steps.items():
-            elapsed = seconds(step, batch)
-            if repeat > 0:  # the first warms up
-                times[name].append(elapsed)
+    ours = OurTrainer(new_model(arguments).train(), bf16=False)
+    ours_bf16 = OurTrainer(new_model(arguments).train(), bf16=True)
+    kinds: dict[str, tuple[Callable[[Batch], float], list[Batch]]] = {
+        "tutorial's step loop": (tutorial.step, drawn),
+        "ours, same batches": (ours.step, drawn),
+        "ours, own batches": (ours.step, similar),
+        "ours, own batches, bf16": (ours_bf16.step, similar),
+    }
+    times: dict[str, list[float]] = {name: [] for name in kinds}
+    for step, batches in kinds.values():
+        step(batches[0])  # warms up
+    for _ in range(arguments.rounds):
+        for name, (step, batches) in kinds.items():
+            times[name].append(seconds(step, batches))
+    slow = statistics.median(times["tutorial's step loop"])
+    print("seconds a step          minimum  median maximum   times as fast")
     for name, values in times.items():
-        low, middle, high = min(values), statistics.median(values), max(values)
-        print(f"{name:21} {low:7.3f} {middle:7.3f} {high:7.3f} s a step   (min, median, max)")
-    slow, fast = (statistics.median(values) for values in times.values())
-    print(f"ratio of the medians  {slow / fast:7.2f}")
+        middle = statistics.median(values)
+        print(
+            f"{name:23} {min(values):7.3f} {middle:7.3f} {max(values):7.3f} {slow / middle:15.2f}"
+        )
 
 
 if __name__ == "__main__":
