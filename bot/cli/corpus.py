@@ -24,7 +24,7 @@ def prepare(
     context: typer.Context,
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE[@WEIGHT]...", help=options.SOURCES_HELP, show_default=False),
+        typer.Argument(metavar="SOURCE[@WEIGHT]", help=options.SOURCES_HELP, show_default=False),
     ],
     out: Annotated[
         Path,

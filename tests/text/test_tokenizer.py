@@ -17,6 +17,7 @@ from bot.text.tokenizer import (
     UNK_ID,
     Tokenizer,
     train_bpe,
+    train_word_level,
     well_formed,
     word_level,
 )
@@ -159,3 +160,26 @@ def test_word_level_maps_unknown_words_to_unk(words: Tokenizer) -> None:
 
 def test_word_level_replies_have_no_space_before_punctuation(words: Tokenizer) -> None:
     assert words.decode([5, 10, 6, 7, 8, 9]) == "hello. how are you?"
+
+
+def test_a_word_level_vocabulary_has_the_words_that_occur_often_enough() -> None:
+    texts = ["Hello, how are you?", "How are you, Zoë?", "are you?"]
+    tokenizer = train_word_level(texts, 2, 100, MAX_SOURCE_TOKENS, 2)
+    assert tokenizer.decode(tokenizer.encode("HOW are you?")) == "how are you?"
+    assert tokenizer.encode("hello Zoë") == [UNK_ID, UNK_ID]
+    assert tokenizer.vocabulary_size == len(SPECIAL_SYMBOLS) + 4
+    assert tokenizer.max_source_turns == 2
+    assert train_word_level(texts, 1, 100, 12).encode("zoe")[0] != UNK_ID
+
+
+def test_the_most_frequent_words_come_first_and_the_size_is_a_limit() -> None:
+    texts = ["a b c", "b c", "c"]
+    tokenizer = train_word_level(texts, 1, len(SPECIAL_SYMBOLS) + 2, MAX_SOURCE_TOKENS)
+    assert tokenizer.encode("c b a") == [SEP_ID + 1, SEP_ID + 2, UNK_ID]
+
+
+@given(st.lists(any_text, min_size=1))
+def test_any_texts_give_a_word_level_vocabulary_that_knows_them(texts: list[str]) -> None:
+    tokenizer = train_word_level(texts, 1, 10_000, MAX_SOURCE_TOKENS)
+    assert not any(UNK_ID in tokenizer.encode(text) for text in texts)
+    assert tokenizer.to_json() == train_word_level(texts, 1, 10_000, 12).to_json()
