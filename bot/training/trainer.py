@@ -236,10 +236,11 @@ class Trainer:
             self._smoothed = state["smoothed"]
             self._best = state.get("best", self._best)
             self._evaluations_since_best = state.get("evaluations_since_best", 0)
-            torch.set_rng_state(random[self.processes.rank])
+            # Copies: torch crashes on a row of a larger tensor.
+            torch.set_rng_state(random[self.processes.rank].clone())
             if self.processes.device.type == "cuda" and "cuda_random" in state:
                 torch.cuda.set_rng_state(
-                    state["cuda_random"][self.processes.rank], self.processes.device
+                    state["cuda_random"][self.processes.rank].clone(), self.processes.device
                 )
         except (KeyError, RuntimeError, ValueError) as error:
             raise CheckpointError(
