@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli.models import StoreOption, open_store
-from bot.errors import UsageError
+from bot.errors import MissingPackageError, UsageError
 
 if TYPE_CHECKING:
     from bot.artifact.artifact import Artifact
@@ -180,6 +180,16 @@ def attention(
     attended = attend(_load(model, store, "cpu"), turns, reply)
     write_atomically(out, rendered(attention_figure(attended), out.suffix))
     print(out)
+
+
+def write_training_report(run: Path, console: Console) -> None:
+    """Leave a report in the folder of a run that has ended, if what draws it is installed."""
+    from bot.training import report
+
+    try:
+        console.print(f"The report is {report.write_training_report(run)}.")
+    except MissingPackageError as error:
+        console.print(f"No report was written: {error}")
 
 
 def _load(spec: str | None, store: Path | None, device: str) -> "Artifact":

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bot.cli.evaluation import write_training_report
 from bot.cli.models import StoreOption, open_store
 from bot.errors import UsageError
 
@@ -152,6 +153,7 @@ def train(
     with _stop_requests() as stop_requested, _progress(console, config.training.steps) as report:
         finished = trainer.train(report, lambda: bool(stop_requested))
     if finished:
+        write_training_report(run, console)
         console.print(f"Done. Publish the model with: python -m bot export {run} --name NAME")
     else:
         console.print(f"Saved. Go on with: python -m bot train --run {run} --resume")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.artifact.artifact import Artifact
+from bot.artifact.manifest import SEARCHER_FILE
 from bot.errors import UsageError
 from bot.training.artifact_evaluation import OnProgress
 from bot.training.export import MAX_REPLY_TOKENS
@@ -120,7 +121,7 @@ def _identity(artifact: Artifact) -> dict[str, str]:
     manifest = artifact.manifest
     return {
         "model": f"{manifest.name}/{manifest.version}",
-        "created_at": manifest.created_at.isoformat(),
+        "searcher_sha256": manifest.files[SEARCHER_FILE].sha256,
     }
 
 
@@ -150,7 +151,7 @@ class Judgement:
         wins = sorted((self.count("a"), self.count("b")))
         judged = sum(wins)
         tail = sum(math.comb(judged, k) for k in range(wins[0] + 1))
-        return min(1.0, tail / 2.0 ** (judged - 1))
+        return min(1.0, 2 * tail / (1 << judged))
 
     def to_markdown(self) -> str:
         """A table of prompts, replies under their models' names, and verdicts, to publish."""

@@ -157,6 +157,8 @@ def cell(value: str | float | None) -> str:
         return "" if value is None else str(value)
     if isinstance(value, int):
         return f"{value:,}"
+    if math.isnan(value):
+        return "undefined"
     return f"{value:,.4g}" if math.isfinite(value) else "infinite"
 
 
