@@ -1,5 +1,6 @@
 """Files of results: whole or not there."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise UsageError(
             f"{path} cannot be written ({error.strerror}); choose another path."
         ) from error

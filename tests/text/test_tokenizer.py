@@ -11,8 +11,10 @@ from bot.errors import TokenizerError
 from bot.text.tokenizer import (
     BOS_ID,
     EOS_ID,
+    EOS_LABEL,
     PAD_ID,
     SEP_ID,
+    SEP_LABEL,
     SPECIAL_SYMBOLS,
     UNK_ID,
     Tokenizer,
@@ -159,3 +161,31 @@ def test_word_level_maps_unknown_words_to_unk(words: Tokenizer) -> None:
 
 def test_word_level_replies_have_no_space_before_punctuation(words: Tokenizer) -> None:
     assert words.decode([5, 10, 6, 7, 8, 9]) == "hello. how are you?"
+
+
+def test_labels_are_legible_words_and_marks(bpe: Tokenizer, words: Tokenizer) -> None:
+    ids = [*bpe.encode("Hello there!"), SEP_ID, *bpe.encode("Don't"), EOS_ID]
+    assert "".join(bpe.labels(ids)) == f"Hellothere!{SEP_LABEL}Don't{EOS_LABEL}"
+    assert words.labels(words.encode_source("Hello, you!")) == ["hello", "you", "<unk>", EOS_LABEL]
+    assert bpe.labels([PAD_ID, BOS_ID, UNK_ID]) == ["<pad>", "<bos>", "<unk>"]
+
+
+def test_a_character_of_several_tokens_is_the_last_ones_label(bpe: Tokenizer) -> None:
+    assert bpe.labels(bpe.encode("\N{PARTY POPPER}\N{LATIN SMALL LETTER E WITH ACUTE}")) == [
+        *(
+            "\N{OPEN BOX}",
+            "…",
+            "…",
+            "…",
+            "\N{PARTY POPPER}",
+            "…",
+            "\N{LATIN SMALL LETTER E WITH ACUTE}",
+        )
+    ]
+
+
+@given(st.lists(st.integers(0, 319)))
+def test_each_token_has_a_label(bpe: Tokenizer, ids: list[int]) -> None:
+    labels = bpe.labels(ids)
+    assert len(labels) == len(ids)
+    assert all(label and label == label.strip() for label in labels)
