@@ -92,6 +92,11 @@ class Tokenizer:
         )
         return [encoding.ids for encoding in encodings]
 
+    def knows(self, text: str) -> bool:
+        """Whether the vocabulary has every token of the text, as normalised."""
+        ids = self._backend.encode(well_formed(text), add_special_tokens=False).ids
+        return not {UNK_ID, PAD_ID}.intersection(ids)  # PAD: what is to be left out
+
     def encode_source(self, *turns: str) -> list[int]:
         """The ids that the encoder reads, in training and in serving.
 

@@ -21,8 +21,6 @@ from bot.training.dataset import SPLITS, Example, MixConfig, WeightedCorpus, mix
 from bot.training.export import MAX_REPLY_TOKENS
 from bot.training.metrics import HeldOutLikelihood, Likelihood, Variety, likelihood
 
-# More than any model reads: its tokenizer keeps as many as it was trained with.
-MAX_TURNS = 10
 REPLIES_PER_BATCH = 16
 TIMED_REPLIES = 100
 WARM_UP_REPLIES = 5  # TorchScript optimises a graph during its first calls
@@ -51,16 +49,14 @@ class EvaluationConfig:
 def held_out_examples(config: EvaluationConfig) -> list[Example]:
     """The examples that every model is evaluated on; they do not depend on the model.
 
-    They are cleaned and split as for training, by the defaults of ``mix``. Those of ``train``,
-    also within ``all``, are thinned and varied as for training.
+    They are made as for training by default, with as many turns before a reply; a model that was
+    trained with fewer turns reads fewer. Those of ``train``, also within ``all``, are thinned and
+    varied as for training.
 
     :raises UsageError: if a corpus is not known
     :raises CorpusError: if a corpus cannot be read, or nothing is left
     """
-    splits = mix(
-        [WeightedCorpus.parse(source) for source in config.corpora],
-        MixConfig(max_source_turns=MAX_TURNS),
-    )
+    splits = mix([WeightedCorpus.parse(source) for source in config.corpora], MixConfig())
     chosen = SPLITS if config.split == "all" else (config.split,)
     examples = [example for name in chosen for example in splits[name]]
     if config.max_words:

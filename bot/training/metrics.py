@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.artifact.artifact import Artifact
-from bot.text.tokenizer import EOS_ID, UNK_ID
+from bot.text.tokenizer import EOS_ID
 from bot.training.dataset import Example
 
 # Padded target tokens a batch: their logits, tokens x V, stay below 100 MB.
@@ -56,8 +56,8 @@ class Likelihood:
 class HeldOutLikelihood:
     """Over all replies, and over those that the vocabulary can spell.
 
-    A reply with an unknown word is predicted as if ``UNK`` were that word, which is too easy; a
-    byte-level vocabulary has no such replies.
+    An unknown word is predicted as ``UNK``, or, by a vocabulary without one, left out; either is
+    too easy. A byte-level vocabulary knows every reply.
     """
 
     every: Likelihood
@@ -97,7 +97,7 @@ def likelihood(
 
     everything = range(len(examples))
     return HeldOutLikelihood(
-        total(everything), total([i for i in everything if UNK_ID not in targets[i]])
+        total(everything), total([i for i in everything if encode.knows(examples[i].reply)])
     )
 
 

@@ -184,6 +184,16 @@ def test_a_character_of_several_tokens_is_the_last_ones_label(bpe: Tokenizer) ->
     ]
 
 
+def test_what_a_vocabulary_knows(bpe: Tokenizer, words: Tokenizer) -> None:
+    leaves_out = words.to_json().replace('"unk_token":"<unk>"', '"unk_token":"<pad>"')
+    assert leaves_out != words.to_json()
+    for tokenizer in (words, Tokenizer.from_json(leaves_out, 6)):
+        assert tokenizer.knows("Hello, how are you?")
+        assert tokenizer.knows("")
+        assert not tokenizer.knows("Hello Bob.")
+    assert bpe.knows("Hello \ud800 \N{PARTY POPPER} <unk> <pad>")
+
+
 @given(st.lists(st.integers(0, 319)))
 def test_each_token_has_a_label(bpe: Tokenizer, ids: list[int]) -> None:
     labels = bpe.labels(ids)
