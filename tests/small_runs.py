@@ -8,6 +8,7 @@ from bot.training.dataset import MixConfig, WeightedCorpus
 from bot.training.export import TrainedRun, export
 from bot.training.run import RunConfig, prepare, read_splits
 from bot.training.trainer import Trainer, TrainingConfig
+from bot.training.vocabulary import VocabularyConfig
 
 
 def small_run(run: Path, corpus: Path, steps: int, base: str = "") -> RunConfig:
@@ -24,6 +25,7 @@ def small_run(run: Path, corpus: Path, steps: int, base: str = "") -> RunConfig:
             evaluate_every=50,
             save_every_s=1e6,
         ),
+        vocabulary=VocabularyConfig(size=400),
         max_source_tokens=16,
         max_target_tokens=12,
         base=base,

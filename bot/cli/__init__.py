@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import bot
-from bot.cli import evaluation, models, serving, training
+from bot.cli import corpus, evaluation, models, serving, training
 from bot.errors import CauserieError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
 app.command()(evaluation.judge)
 app.command()(evaluation.attention)
+app.add_typer(corpus.app, name="corpus")
 app.add_typer(models.app, name="models")
 
 

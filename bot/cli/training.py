@@ -7,21 +7,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bot.cli import corpus_options as options
+from bot.cli.corpus import reading_progress
 from bot.cli.evaluation import write_training_report
 from bot.cli.models import StoreOption, open_store
 from bot.errors import UsageError
+from bot.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from bot.training import trainer
     from bot.training.export import TrainedRun
 
 LOG_EVERY = 100  # steps between lines where there is no terminal for a progress bar
+
+
+def _use_recipe(context: typer.Context, name: str | None) -> str | None:
+    """Let the recipe's values take the place of the options' defaults."""
+    if name is not None:
+        context.default_map = dict(RECIPES[name])
+    return name
 
 
 def train(
@@ -33,8 +43,16 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="SOURCE[@WEIGHT]",
-            help="What to train on, seen WEIGHT times an epoch; may be repeated. A .jsonl or .tsv"
-            " file, smalltalk, or chitchat-dataset. Default: smalltalk.",
+            help=f"What to train on; may be repeated. {options.SOURCES_HELP} Default: smalltalk.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        Literal["tutorial"] | None,
+        typer.Option(
+            is_eager=True,
+            callback=_use_recipe,
+            help="Other defaults for the options below: tutorial, those of the PyTorch chatbot"
+            " tutorial.",
         ),
     ] = None,
     base: Annotated[
@@ -49,51 +67,137 @@ def train(
         bool, typer.Option("--resume", help="Continue the run where it was stopped.")
     ] = False,
     steps: Annotated[
-        int | None,
-        typer.Option(min=1, help="Optimiser steps in all; --resume may change it. Default: 20000."),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pairs a step.")] = 128,
+        int, typer.Option(min=1, help="Optimiser steps in all; --resume may change it.")
+    ] = 20_000,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pairs a step and process.")] = 128,
     learning_rate: Annotated[float, typer.Option(min=1e-6, help="After the warm-up.")] = 1e-3,
+    decoder_learning_ratio: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="The decoder's learning rate over the encoder's; each is clipped on its own then.",
+            show_default="one rate for both",
+        ),
+    ] = None,
+    warmup: Annotated[
+        int, typer.Option(min=0, help="Steps in which the learning rate rises from 0.")
+    ] = 500,
+    decay_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="The last share of the steps, in which it falls to 0."),
+    ] = 0.4,
+    weight_decay: Annotated[
+        float, typer.Option(min=0, help="Of AdamW, on matrices; 0 makes it Adam.")
+    ] = 0.01,
+    clip: Annotated[float, typer.Option(min=0, help="The largest gradient norm.")] = 1.0,
+    teacher_forcing: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="The share of the batches whose decoder is fed the right tokens, in one call; in"
+            " the others it is fed its own, step by step.",
+        ),
+    ] = 1.0,
+    loss: Annotated[
+        Literal["tokens", "steps"],
+        typer.Option(
+            help="The mean over a batch's tokens, or the tutorial's: the sum over the decode steps"
+            " of each step's mean."
+        ),
+    ] = "tokens",
+    evaluate_every: Annotated[
+        int, typer.Option(min=1, help="Steps between evaluations on held-out pairs.")
+    ] = 1_000,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Stop after so many evaluations without a lower held-out loss, and keep the best"
+            " weights; --resume may change it.",
+            show_default="train to the last step",
+        ),
+    ] = None,
+    save_every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps between checkpoints.", show_default="once a minute"),
+    ] = None,
     vocabulary: Annotated[int, typer.Option(min=300, help="Tokens to learn, at most.")] = 6000,
+    vocabulary_kind: Annotated[
+        Literal["bpe", "word"],
+        typer.Option(
+            help="Byte-level BPE, which can write anything, or the words of the PyTorch tutorial:"
+            " lower case, unaccented Latin letters and . ! ?"
+        ),
+    ] = "bpe",
+    min_count: Annotated[
+        int, typer.Option(min=1, help="Rarer words are not learnt; for --vocabulary-kind word.")
+    ] = 1,
+    drop_unknown: Annotated[
+        bool,
+        typer.Option(help="Whether pairs with a word that is not learnt are dropped, likewise."),
+    ] = False,
     embedding: Annotated[int, typer.Option(min=1, help="Embedding size.")] = 256,
     hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 512,
     encoder_layers: Annotated[int, typer.Option(min=1, help="Each of two directions.")] = 1,
-    decoder_layers: Annotated[int, typer.Option(min=1)] = 2,
+    decoder_layers: Annotated[int, typer.Option(min=1, help="GRU layers of the decoder.")] = 2,
     attention: Annotated[
         Literal["dot", "general", "concat"], typer.Option(help="Luong's score.")
     ] = "general",
-    dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.1,
-    max_reply_count: Annotated[
-        int, typer.Option(min=1, help="How often one reply may occur in a corpus.")
-    ] = 40,
-    max_prompt_count: Annotated[
-        int, typer.Option(min=1, help="How often one prompt may occur in a corpus.")
-    ] = 40,
-    drop: Annotated[
-        str, typer.Option(metavar="REGEX", help="Leave out pairs in which this is found.")
-    ] = "",
-    bf16: Annotated[
-        bool, typer.Option("--bf16", help="Compute in bfloat16: faster where the CPU can.")
-    ] = False,
+    tie_embeddings: Annotated[
+        bool, typer.Option(help="Whether the output layer's weights are the embeddings.")
+    ] = True,
+    dropout: Annotated[
+        float, typer.Option(min=0, max=0.9, help="The share of the values left out in training.")
+    ] = 0.1,
+    dropout_everywhere: Annotated[
+        bool,
+        typer.Option(
+            help="Whether source embeddings and the output layer's input have dropout too."
+        ),
+    ] = True,
+    delimiter: options.Delimiter = "",
+    max_source_turns: options.MaxSourceTurns = 3,
+    max_reply_words: options.MaxReplyWords = 20,
+    cut_replies: options.CutReplies = True,
+    max_prompt_words: options.MaxPromptWords = 0,
+    max_reply_count: options.MaxReplyCount = 40,
+    max_prompt_count: options.MaxPromptCount = 40,
+    deduplicate: options.Deduplicate = True,
+    drop: options.Drop = "",
+    offensive: options.Offensive = "default",
+    script: options.Script = "",
+    clean: options.Clean = True,
+    augment: options.Augment = True,
+    reverse: options.Reverse = False,
+    precision: Annotated[
+        Literal["float32", "bf16", "fp16"],
+        typer.Option(
+            help="What to compute in, weights stay float32: bf16 is faster on newer CPUs and GPUs,"
+            " fp16, with a scaled loss, on older GPUs."
+        ),
+    ] = "float32",
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")
     ] = "auto",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
 ) -> None:
     """Train a model on dialogue; Ctrl-C saves, and --resume goes on."""
-    import re
-
     from bot.artifact.artifact import resolve_device
     from bot.model.seq2seq import ModelConfig
-    from bot.training.dataset import MixConfig, WeightedCorpus
+    from bot.training.distributed import started_processes
     from bot.training.run import RunConfig, prepare, read_splits
-    from bot.training.trainer import Trainer, TrainingConfig
+    from bot.training.trainer import Trainer, TrainingConfig, check_precision
+    from bot.training.vocabulary import VocabularyConfig
 
-    resolved_device = resolve_device(device)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-    if not resume:
+
+    def start() -> None:
+        check_precision(precision, resolved_device)
         try:
-            re.compile(drop)
+            words = VocabularyConfig(
+                vocabulary_kind, vocabulary, min_count, drop_unknown=drop_unknown
+            )
             model = ModelConfig(
                 vocabulary,
                 embedding,
@@ -102,61 +206,91 @@ def train(
                 decoder_layers,
                 attention,
                 dropout,
-                tie_embeddings=True,
+                tie_embeddings,
+                dropout_everywhere,
             )
             if base is not None:
                 sizes = _given(context) & {
-                    *("vocabulary", "embedding", "hidden", "encoder_layers"),
-                    *("decoder_layers", "attention"),
+                    *("vocabulary", "vocabulary_kind", "min_count", "drop_unknown"),
+                    *("embedding", "hidden", "encoder_layers"),
+                    *("decoder_layers", "attention", "tie_embeddings"),
                 }
                 _refuse(sizes, "A fine-tuned model keeps the vocabulary and sizes of its base")
-                model = replace(RunConfig.read(base).model, dropout=dropout)
-        except (re.error, ValueError) as error:
+                model = replace(
+                    RunConfig.read(base).model,
+                    dropout=dropout,
+                    dropout_everywhere=dropout_everywhere,
+                )
+        except ValueError as error:
             raise UsageError(f"These options do not make a model: {error}.") from error
         config = RunConfig(
-            corpora=tuple(WeightedCorpus.parse(source) for source in corpus or ["smalltalk"]),
-            mix=MixConfig(
-                max_reply_count=max_reply_count,
-                max_prompt_count=max_prompt_count,
-                drop=drop,
-                seed=seed,
-            ),
+            corpora=options.parse_sources(corpus or ["smalltalk"], delimiter),
+            mix=options.mix_config(context),
             model=model,
             training=TrainingConfig(
-                steps=steps or 20_000,
+                steps=steps,
                 batch_size=batch_size,
                 learning_rate=learning_rate,
-                bf16=bf16,
+                decoder_learning_ratio=decoder_learning_ratio,
+                warmup_steps=warmup,
+                decay_share=decay_share,
+                weight_decay=weight_decay,
+                clip=clip,
+                teacher_forcing=teacher_forcing,
+                loss=loss,
+                evaluate_every=evaluate_every,
+                patience=patience,
+                save_every=save_every,
+                precision=precision,
                 seed=seed,
             ),
+            vocabulary=words,
             base=str(base or ""),
             command=shlex.join(["python", "-m", "bot", *sys.argv[1:]]),
         )
         console.print("reading the corpora ...")
-        prepare(
-            run,
-            config,
-            lambda source, pairs: console.print(f"  {pairs:9,} pairs from {source}"),
-            progress=console.is_terminal,
-        )
-    else:
-        kept = _given(context) - {"run", "resume", "steps", "device"}
-        _refuse(kept, "A resumed run keeps its settings, all but --steps")
-    config = RunConfig.read(run)
-    if resume and steps is not None:
-        config = replace(config, training=replace(config.training, steps=steps))
-        config.write(run)
-    trainer = Trainer(run, config.model, config.training, read_splits(run), resolved_device)
-    trainer.resume()
-    size = sum(parameter.numel() for parameter in trainer.model.parameters())
-    console.print(f"{size:,} parameters, {len(trainer.splits['train']):,} pairs, {run}")
-    with _stop_requests() as stop_requested, _progress(console, config.training.steps) as report:
-        finished = trainer.train(report, lambda: bool(stop_requested))
-    if finished:
-        write_training_report(run, console)
-        console.print(f"Done. Publish the model with: python -m bot export {run} --name NAME")
-    else:
+        with reading_progress(console, config.corpora) as on_bytes:
+            prepare(
+                run,
+                config,
+                lambda source, pairs: console.print(f"  {pairs:9,} pairs from {source}"),
+                on_bytes=on_bytes,
+            )
+
+    def go_on() -> None:
+        changeable = {"steps": steps, "patience": patience}
+        kept = _given(context) - {"run", "resume", "device", *changeable}
+        _refuse(kept, "A resumed run keeps its settings, all but --steps and --patience")
+        changes: dict[str, Any] = {
+            name: changeable[name] for name in _given(context) & {*changeable}
+        }
+        config = RunConfig.read(run)
+        if changes:
+            replace(config, training=replace(config.training, **changes)).write(run)
+
+    resolved_device = resolve_device(device)
+    with started_processes(resolved_device) as processes:
+        processes.first(go_on if resume else start)
+        console.quiet = not processes.is_main
+        config = RunConfig.read(run)
+        trainer = Trainer(run, config.model, config.training, read_splits(run), processes)
+        trainer.resume()
+        size = sum(parameter.numel() for parameter in trainer.model.parameters())
+        console.print(f"{size:,} parameters, {len(trainer.splits['train']):,} pairs, {run}")
+        with _stop_requests() as requests, _progress(console, config.training.steps) as report:
+            finished = trainer.train(report, lambda: bool(requests))
+    if not finished:
         console.print(f"Saved. Go on with: python -m bot train --run {run} --resume")
+        # As a shell reports who died of the signal: what follows after && waits for the whole run.
+        raise typer.Exit(128 + (requests[0] if requests else signal.SIGINT))
+    if trainer.stopped_early:
+        console.print(
+            f"Stopped early: the held-out loss was lowest at step {trainer.best_step}, and the"
+            " weights of that step are what is exported."
+        )
+    if processes.is_main:
+        write_training_report(run, console)
+    console.print(f"Done. Publish the model with: python -m bot export {run} --name NAME")
 
 
 def export(
@@ -242,6 +376,9 @@ def _stop_requests() -> Iterator[list[int]]:
 @contextmanager
 def _progress(console: Console, steps: int) -> "Iterator[trainer.OnStep]":
     """A progress bar on a terminal, a line now and then elsewhere."""
+    if console.quiet:
+        yield lambda progress: None
+        return
     if not console.is_terminal:
         yield _log_line
         return

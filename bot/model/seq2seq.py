@@ -19,9 +19,11 @@ class ModelConfig:
     :param encoder_layers: each of two directions
     :param decoder_layers: at most twice ``encoder_layers``, whose last states start the decoder
     :param attention: ``dot``, ``general`` or ``concat``
-    :param dropout: on embeddings, between layers and before the output layer, in training
+    :param dropout: on target embeddings and between layers, in training
     :param tie_embeddings: whether the output layer's weights are the embeddings (Press and Wolf,
         2017, https://arxiv.org/abs/1608.05859)
+    :param dropout_everywhere: whether source embeddings and the output layer's input have dropout
+        too, which the tutorial's have not
     """
 
     vocabulary_size: int
@@ -32,6 +34,7 @@ class ModelConfig:
     attention: str = "dot"
     dropout: float = 0.1
     tie_embeddings: bool = False
+    dropout_everywhere: bool = True
 
     def __post_init__(self) -> None:
         for name in ("vocabulary_size", "embedding_size", "hidden_size", "encoder_layers"):
@@ -65,6 +68,7 @@ class Seq2Seq(nn.Module):
         )
         self.output = nn.Linear(config.embedding_size, config.vocabulary_size)
         self.dropout = nn.Dropout(config.dropout)
+        self.outer_dropout = nn.Dropout(config.dropout if config.dropout_everywhere else 0.0)
         if config.tie_embeddings:
             # An output layer wants weights of this scale; the default N(0, 1) starts it at a loss
             # of hundreds of nats.
@@ -82,7 +86,7 @@ class Seq2Seq(nn.Module):
         :return: memory, (B, S, H); attention keys, (B, S, H); mask, bool, (B, S); the decoder's
             first state, (decoder layers, B, H)
         """
-        embedded = self.dropout(self.embedding(source_ids))
+        embedded = self.outer_dropout(self.embedding(source_ids))
         memory, states = self.encoder(embedded, source_lengths)
         positions = torch.arange(source_ids.size(1), device=source_ids.device)
         mask = positions.unsqueeze(0) < source_lengths.unsqueeze(1)
@@ -104,7 +108,7 @@ class Seq2Seq(nn.Module):
 
     def logits(self, attentional: Tensor) -> Tensor:
         """Unnormalised log-probabilities of the next token, (..., V), from vectors (..., E)."""
-        logits: Tensor = self.output(self.dropout(attentional))
+        logits: Tensor = self.output(self.outer_dropout(attentional))
         return logits
 
     def forward(self, source_ids: Tensor, source_lengths: Tensor, previous_ids: Tensor) -> Tensor:

@@ -165,8 +165,6 @@ def train_bpe(
     vocabulary_size: int,
     max_source_tokens: int,
     max_source_turns: int = 1,
-    *,
-    progress: bool = False,
 ) -> Tokenizer:
     """Learn a byte-level BPE vocabulary from texts.
 
@@ -190,7 +188,7 @@ def train_bpe(
         vocab_size=vocabulary_size,
         special_tokens=list(SPECIAL_SYMBOLS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=progress,
+        show_progress=False,
     )
     backend.train_from_iterator((well_formed(text) for text in texts), trainer)
     return Tokenizer(backend, max_source_tokens, max_source_turns)
@@ -223,3 +221,28 @@ def word_level(word_to_id: Mapping[str, int], max_source_tokens: int) -> Tokeniz
     )
     backend.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     return Tokenizer(backend, max_source_tokens)
+
+
+def train_word_level(
+    texts: Iterable[str],
+    min_count: int,
+    max_size: int,
+    max_source_tokens: int,
+    max_source_turns: int = 1,
+) -> Tokenizer:
+    """Learn a word-level vocabulary, the most frequent words first, with the tutorial's words.
+
+    Source: PyTorch chatbot tutorial, "Load & Preprocess Data", ``Voc``.
+
+    :param min_count: rarer words are left out
+    :param max_size: how many tokens at most, special symbols included
+    """
+    backend = word_level({}, max_source_tokens)._backend
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=max_size,
+        min_frequency=min_count,
+        special_tokens=list(SPECIAL_SYMBOLS),
+        show_progress=False,
+    )
+    backend.train_from_iterator((well_formed(text) for text in texts), trainer)
+    return Tokenizer(backend, max_source_tokens, max_source_turns)

@@ -4,16 +4,18 @@ RUN/run.json         the corpora and every setting
 RUN/tokenizer.json
 RUN/data.pt          the encoded pairs of each split
 RUN/base.pt          the weights that a fine-tuned run starts from
-RUN/checkpoint.pt    model, optimiser, position in the data, random state
+RUN/checkpoint.pt    model, optimiser, schedule, position in the data, random state, best weights
 RUN/log.jsonl        a line for each evaluation
 """
 
+import json
 import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bot.errors import CheckpointError
 
@@ -53,3 +55,36 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds no checkpoint of Causerie; start the run again.")
     return state
+
+
+def best_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+    """A checkpoint's weights: those of the lowest held-out loss if they were kept, else the last.
+
+    :raises KeyError: if it is no checkpoint of a run
+    """
+    best: dict[str, Tensor] | None = state.get("best", {}).get("model")
+    weights: dict[str, Tensor] = state["model"]
+    return weights if best is None else best
+
+
+def append_log(path: Path, line: dict[str, Any]) -> None:
+    """Add a line to the log."""
+    with path.open("a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")
+
+
+def cut_log(path: Path, step: int) -> None:
+    """Forget what was logged after a step, and a line that is not whole."""
+    if not path.exists():
+        return
+    kept = []
+    for text in path.read_text("utf-8").splitlines(keepends=True):
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if line["step"] <= step:
+            kept.append(text)
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text("".join(kept), "utf-8")
+    temporary.replace(path)

@@ -1,110 +1,165 @@
-"""Reads dialogue corpora as conversations: lists of turns, two speakers alternating."""
+"""What a corpus is called on the command line, and who reads it."""
 
-import json
-from collections.abc import Iterator
-from hashlib import sha256
-from importlib import resources
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from bot.errors import CorpusError, UsageError
+from bot.training.corpora.conversation import Conversation
+from bot.training.corpora.cornell import CONVERSATIONS_FILE, LINES_FILE, read_cornell
+from bot.training.corpora.json_lines import read_json_lines
+from bot.training.corpora.lines import ReadingLog
+from bot.training.corpora.packages import (
+    read_chatterbot,
+    read_chitchat,
+    read_smalltalk,
+    reserved_for_evaluation,
+)
+from bot.training.corpora.pairs import read_adjacent_lines, read_columns
+from bot.training.corpora.prepared import SPLIT_FILES, SUMMARY_FILE, read_prepared
+
+__all__ = [
+    "Conversation",
+    "Corpus",
+    "ReadingLog",
+    "open_corpus",
+    "read_conversations",
+    "reserved_for_evaluation",
+]
+
+Reader = Callable[[ReadingLog], Iterator[Conversation]]
+
+SUFFIXES = {".jsonl": "jsonl", ".tsv": "tsv", ".csv": "csv", ".txt": "lines"}
+FORMATS = ("jsonl", "tsv", "csv", "pairs", "lines", "cornell")
 
 
-class Conversation(NamedTuple):
-    """What two speakers said in turn.
+@dataclass(frozen=True)
+class Corpus:
+    """A source whose format is known.
 
-    :param turns: two speakers alternating
-    :param first_reply: the index of the first turn to learn as a reply; those before it are only
-        context
+    :param files: what will be read; none for a corpus that is a Python package
+    :param prepared: whether its examples are ready: filtered, rewritten, and put into splits
     """
 
-    turns: list[str]
-    first_reply: int = 1
+    source: str
+    read: Reader
+    files: tuple[Path, ...] = ()
+    prepared: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of its files."""
+        return sum(file.stat().st_size for file in self.files)
+
+    def conversations(self, log: ReadingLog) -> Iterator[Conversation]:
+        """Read it, one conversation at a time.
+
+        :raises CorpusError: if it cannot be read, or nothing in it can be used
+        """
+        empty = True
+        for conversation in self.read(log):
+            empty = False
+            yield conversation
+        log.finish()
+        if empty:
+            reason = f": {log.first_problem}" if log.first_problem else ""
+            raise CorpusError(
+                f"The corpus {self.source} has no line that can be used{reason}; check that it is"
+                " in the format that docs/train.md shows for its name."
+            )
 
 
 def read_conversations(source: str) -> Iterator[Conversation]:
-    """Read a corpus, one conversation at a time.
+    """Open a corpus and read it, one conversation at a time.
 
-    :param source: ``smalltalk`` (our own pairs), ``chitchat-dataset`` (the Python package), or a
-        path: ``.jsonl`` with ``{"turns": ["…", …]}`` a line, or ``.tsv`` with
-        ``prompt<TAB>reply`` a line, earlier turns before them if there were any
-    :raises UsageError: if the source is none of these
-    :raises CorpusError: if a file or a line of it cannot be read, or the package is not installed
+    :raises UsageError: if the source is not known
+    :raises CorpusError: if it cannot be read
+    """
+    return open_corpus(source).conversations(ReadingLog())
+
+
+def open_corpus(source: str, delimiter: str = "") -> Corpus:
+    """Find out what a source is.
+
+    :param source: ``smalltalk``; ``chitchat-dataset`` or ``chatterbot-corpus[:LANGUAGE]`` (Python
+        packages); a folder with the Cornell corpus or with a prepared one; or a file, whose suffix
+        says its format unless it is written as ``FORMAT:PATH``
+    :param delimiter: what stands between the columns of a file; empty: a tab, in CSV a comma. With
+        a delimiter, a file whose suffix does not promise columns is read as ``pairs``.
+    :raises UsageError: if the source is none of these, or the delimiter does not fit
+    :raises CorpusError: if there is no such file, or the package is not installed
     """
     if source == "smalltalk":
-        lines = resources.files("bot.training").joinpath("smalltalk.tsv").read_text("utf-8")
-        return _pair_lines(lines.splitlines(), source)
+        return Corpus(source, read_smalltalk)
     if source == "chitchat-dataset":
-        return _chitchat()
-    path = Path(source)
-    if path.suffix == ".jsonl":
-        return _json_lines(_lines(path), source)
-    if path.suffix == ".tsv":
-        return _pair_lines(_lines(path), source)
-    raise UsageError(
-        f"The corpus {source!r} is not known: give a .jsonl or .tsv file, smalltalk or"
-        " chitchat-dataset."
-    )
-
-
-def _lines(path: Path) -> Iterator[str]:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            yield from file
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(
-            f"The corpus {path} cannot be read: {error}; check the path and that it is UTF-8."
-        ) from error
-
-
-def _json_lines(lines: Iterator[str], source: str) -> Iterator[Conversation]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            turns = json.loads(line)["turns"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise CorpusError(
-                f'{source}, line {number} is not {{"turns": [...]}}; correct or remove the line.'
-            ) from error
-        if not isinstance(turns, list) or not all(isinstance(turn, str) for turn in turns):
-            raise CorpusError(
-                f"{source}, line {number}: turns must be a list of strings; correct or remove it."
-            )
-        yield Conversation(turns)
-
-
-def _pair_lines(lines: Iterator[str] | list[str], source: str) -> Iterator[Conversation]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        turns = line.rstrip("\n").split("\t")
-        if len(turns) < 2:
-            raise CorpusError(f"{source}, line {number} has no tab; write prompt<TAB>reply.")
-        yield Conversation(turns, first_reply=len(turns) - 1)
-
-
-def _chitchat() -> Iterator[Conversation]:
-    """The Chit-Chat dataset, less the conversations that are kept for evaluation."""
-    try:
-        # The file and not the package's reader of it, which leaves it open.
-        text = resources.files("chitchat_dataset").joinpath("dataset.json").read_text("utf-8")
-    except ModuleNotFoundError as error:
-        raise CorpusError(
-            "The corpus chitchat-dataset is a Python package that is not installed; install it"
-            " with: python -m pip install chitchat-dataset."
-        ) from error
-    for conversation_id, conversation in json.loads(text).items():
-        if reserved_for_evaluation(conversation_id):
-            continue
-        yield Conversation(
-            [
-                "\n".join(message["text"] for message in messages)
-                for messages in conversation["messages"]
-            ]
+        return Corpus(source, lambda log: read_chitchat())
+    name, _, language = source.partition(":")
+    if name == "chatterbot-corpus":
+        return Corpus(source, partial(read_chatterbot, language or "english"))
+    format_, _, rest = source.partition(":")
+    if format_ in FORMATS and rest:
+        path = Path(rest)
+    else:
+        path = Path(source)
+        format_ = _format_of(path, delimiter)
+    if not format_:
+        raise UsageError(
+            f"The corpus {source!r} is not known: give a .jsonl, .tsv, .csv or .txt file,"
+            f" FORMAT:PATH with one of {', '.join(FORMATS)}, a folder with the Cornell corpus or a"
+            " prepared one, smalltalk, chitchat-dataset or chatterbot-corpus."
         )
+    if not path.exists():
+        raise CorpusError(f"The corpus {path} does not exist; check the path.")
+    return _open_path(source, format_, path, delimiter)
 
 
-def reserved_for_evaluation(conversation_id: str) -> bool:
-    """Whether a Chit-Chat conversation must never be trained on: 2% of them, by their id."""
-    return int(sha256(conversation_id.encode()).hexdigest(), 16) % 1000 < 20
+def _format_of(path: Path, delimiter: str) -> str:
+    if path.is_dir():
+        if (path / CONVERSATIONS_FILE).exists() or (path / LINES_FILE).exists():
+            return "cornell"
+        return "prepared" if any((path / name).exists() for name in SPLIT_FILES) else ""
+    if path.name in (CONVERSATIONS_FILE, LINES_FILE):
+        return "cornell"
+    format_ = SUFFIXES.get(path.suffix.lower(), "")
+    return "pairs" if delimiter and format_ in ("", "lines") else format_
+
+
+def _open_path(source: str, format_: str, path: Path, delimiter: str) -> Corpus:
+    if format_ == "prepared":
+        if not (path / SUMMARY_FILE).is_file():
+            raise CorpusError(
+                f"{path} has no {SUMMARY_FILE}, so its preparation was cut short; do it again with:"
+                f" python -m bot corpus prepare SOURCE --out {path}."
+            )
+        files = tuple(path / name for name in SPLIT_FILES)
+        return Corpus(source, partial(read_prepared, path), files, prepared=True)
+    if format_ == "cornell":
+        folder = path if path.is_dir() else path.parent
+        files = (folder / LINES_FILE, folder / CONVERSATIONS_FILE)
+        for file in files:
+            if not file.is_file():
+                raise CorpusError(
+                    f"{folder} has no {file.name}; a Cornell corpus is a folder with {LINES_FILE}"
+                    f" and {CONVERSATIONS_FILE}."
+                )
+        return Corpus(source, partial(read_cornell, folder), files)
+    if not path.is_file():
+        raise CorpusError(f"The corpus {path} is not a file; check the path.")
+    return Corpus(source, _file_reader(format_, path, delimiter), (path,))
+
+
+def _file_reader(format_: str, path: Path, delimiter: str) -> Reader:
+    if format_ == "jsonl":
+        return lambda log: read_json_lines(path, log)
+    if format_ == "lines":
+        return partial(read_adjacent_lines, path)
+    if format_ == "csv":
+        if len(delimiter or ",") != 1:
+            raise UsageError(
+                f"CSV has a delimiter of one character and not {delimiter!r}; for others write"
+                f" pairs:{path}."
+            )
+        return lambda log: read_columns(path, log, delimiter or ",", quoted=True)
+    pairs_only = format_ == "pairs"
+    return lambda log: read_columns(path, log, delimiter or "\t", pairs_only=pairs_only)

@@ -4,13 +4,11 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from bot.model.seq2seq import Seq2Seq
-from bot.text.tokenizer import PAD_ID
-from bot.training.batches import Batch, in_order
+from bot.training.batches import in_order
 from bot.training.dataset import EncodedPairs
+from bot.training.loss import forced_losses
 
 
 @dataclass(frozen=True)
@@ -30,25 +28,6 @@ class HeldOutLoss:
         return math.exp(self.nats_per_token)
 
 
-def batch_loss(model: Seq2Seq, batch: Batch) -> tuple[Tensor, int]:
-    """Summed cross-entropy of a batch under teacher forcing, in nats, and its count of tokens.
-
-    Only real tokens reach the output layer, which costs more than all the rest.
-    """
-    vectors = model(batch.source_ids, batch.source_lengths, batch.previous_ids)  # (B, T, E)
-    real = batch.next_ids != PAD_ID  # (B, T)
-    targets = batch.next_ids[real]  # (tokens,)
-    # In chunks of tokens: the logits, (tokens, V), never exist as a whole.
-    loss = functional.linear_cross_entropy(
-        model.dropout(vectors[real]),
-        model.output.weight,
-        targets,
-        linear_bias=model.output.bias,
-        reduction="sum",
-    )
-    return loss, targets.numel()
-
-
 def held_out_loss(model: Seq2Seq, pairs: EncodedPairs, batch_size: int = 128) -> HeldOutLoss:
     """Measure a model on held-out pairs, in evaluation mode; the mode is restored."""
     device = next(model.parameters()).device
@@ -57,9 +36,9 @@ def held_out_loss(model: Seq2Seq, pairs: EncodedPairs, batch_size: int = 128) ->
     nats, tokens = 0.0, 0
     with torch.inference_mode():
         for batch in in_order(pairs, batch_size):
-            loss, count = batch_loss(model, batch.to(device))
-            nats += loss.item()
-            tokens += count
+            losses = forced_losses(model, batch.to(device))
+            nats += losses.sum().item()
+            tokens += losses.numel()
     model.train(training)
     characters = int(pairs.characters.sum())
     return HeldOutLoss(nats / tokens, nats / math.log(2) / characters)

@@ -29,7 +29,8 @@ MAX_REPLY_TOKENS = 40  # as served by default
 class TrainedRun:
     """What a run has made so far.
 
-    :param searcher: eager, in evaluation mode, its weights rounded as the artifact keeps them
+    :param searcher: eager, in evaluation mode, its weights rounded as the artifact keeps them;
+        the weights of the lowest held-out loss where early stopping has kept them
     :param steps: optimiser steps taken
     :param hours: training time
     """
@@ -52,7 +53,7 @@ class TrainedRun:
         state = checkpoint.load(run / checkpoint.CHECKPOINT_FILE)
         model = Seq2Seq(config.model, PAD_ID)
         try:
-            model.load_state_dict(state["model"])
+            model.load_state_dict(checkpoint.best_weights(state))
             steps, hours = state["step"], state["seconds"] / 3600
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(

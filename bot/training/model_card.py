@@ -79,7 +79,7 @@ decoder |
 
 {f"Fine-tuned from the run {config.base}. " if config.base else ""}\
 {steps} steps of {training.batch_size} pairs, dropout {model.dropout:g}, AdamW at \
-{training.learning_rate:g}, {"bfloat16" if training.bf16 else "float32"}, seed {training.seed}; \
+{training.learning_rate:g}, {training.precision}, seed {training.seed}; \
 {hours:.1f} hours with torch {torch.__version__} on a machine with {os.cpu_count()} cores \
 ({platform.machine()}).
 

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+
+from torch import Tensor
 
 from bot.errors import CheckpointError
 from bot.model.seq2seq import ModelConfig
-from bot.text.tokenizer import Tokenizer, train_bpe
+from bot.text.tokenizer import Tokenizer
 from bot.training import checkpoint
 from bot.training.dataset import (
     SPLITS,
@@ -18,6 +20,7 @@ from bot.training.dataset import (
     mix,
 )
 from bot.training.trainer import TrainingConfig
+from bot.training.vocabulary import VocabularyConfig
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class RunConfig:
     mix: MixConfig
     model: ModelConfig
     training: TrainingConfig
+    vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     max_source_tokens: int = 64
     max_target_tokens: int = 32
     base: str = ""
@@ -52,7 +56,8 @@ class RunConfig:
                 tuple(WeightedCorpus(**corpus) for corpus in values.pop("corpora")),
                 MixConfig(**values.pop("mix")),
                 ModelConfig(**values.pop("model")),
-                TrainingConfig(**values.pop("training")),
+                TrainingConfig.read(values.pop("training")),
+                VocabularyConfig(**values.pop("vocabulary", {})),
                 **values,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -71,12 +76,15 @@ def prepare(
     config: RunConfig,
     on_corpus: Callable[[str, int], None],
     *,
-    progress: bool = False,
+    on_bytes: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Make a run's folder: mix the corpora, learn the vocabulary, encode the pairs.
 
-    ``config.model.vocabulary_size`` is how many tokens to learn; small corpora give fewer.
+    ``config.model.vocabulary_size`` becomes the size of the vocabulary that was learnt.
 
+    :param on_corpus: called after each corpus with its name and how many training examples it gave
+    :param on_bytes: called now and then with how many more bytes of files were read
+    :raises UsageError: if a source is not known or a setting cannot be used
     :raises CorpusError: if a corpus cannot be read, or leaves nothing to train on
     :raises CheckpointError: if the folder already holds a run, or the base cannot be read
     """
@@ -86,20 +94,31 @@ def prepare(
         )
     base = Path(config.base) if config.base else None
     tokenizer = read_tokenizer(base, config) if base else None
-    weights = checkpoint.load(base / checkpoint.CHECKPOINT_FILE).get("model") if base else None
-    examples = mix(config.corpora, config.mix, on_corpus)
+    weights = read_weights(base) if base else None
+    vocabulary = RunConfig.read(base).vocabulary if base else config.vocabulary
+    examples = mix(
+        config.corpora,
+        config.mix,
+        on_corpus,
+        on_bytes=on_bytes,
+        count=vocabulary.word_counter(),
+    )
     if tokenizer is None:
-        tokenizer = train_bpe(
+        tokenizer = vocabulary.learn(
             (text for turns, reply in examples["train"] for text in (turns[-1], reply)),
-            config.model.vocabulary_size,
             config.max_source_tokens,
             config.mix.max_source_turns,
-            progress=progress,
         )
     model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
     splits = {
-        name: encode_examples(split, tokenizer, config.max_target_tokens)
-        for name, split in examples.items()
+        # Taken out of the dictionary, so that examples make room for what they become.
+        name: encode_examples(
+            examples.pop(name),
+            tokenizer,
+            config.max_target_tokens,
+            drop_unknown=vocabulary.drop_unknown,
+        )
+        for name in SPLITS
     }
     run.mkdir(parents=True, exist_ok=True)
     (run / checkpoint.TOKENIZER_FILE).write_text(tokenizer.to_json(), "utf-8")
@@ -109,7 +128,7 @@ def prepare(
     if weights is not None:
         checkpoint.save_atomically(weights, run / checkpoint.BASE_FILE)
     # Last: a folder with run.json is complete.
-    replace(config, model=model).write(run)
+    replace(config, model=model, vocabulary=vocabulary).write(run)
 
 
 def read_tokenizer(run: Path, config: RunConfig) -> Tokenizer:
@@ -126,6 +145,18 @@ def read_tokenizer(run: Path, config: RunConfig) -> Tokenizer:
             f"{path} cannot be read ({error}); give the folder of a training run."
         ) from error
     return Tokenizer.from_json(text, config.max_source_tokens, config.mix.max_source_turns)
+
+
+def read_weights(run: Path) -> dict[str, Tensor]:
+    """The run's best weights.
+
+    :raises CheckpointError: if it has no checkpoint that can be read
+    """
+    path = run / checkpoint.CHECKPOINT_FILE
+    try:
+        return checkpoint.best_weights(checkpoint.load(path))
+    except KeyError as error:
+        raise CheckpointError(f"{path} holds no weights; give another --base.") from error
 
 
 def read_splits(run: Path) -> dict[str, EncodedPairs]:

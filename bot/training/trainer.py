@@ -1,23 +1,29 @@
-"""Trains a model with teacher forcing, and can be stopped and resumed at any moment."""
+"""Trains a model, and can be stopped, killed and resumed at any moment."""
 
-import json
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor
 
-from bot.errors import CheckpointError
+from bot.errors import CheckpointError, UsageError
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import PAD_ID
 from bot.training import checkpoint
 from bot.training.batches import collate, epoch_order
 from bot.training.dataset import EncodedPairs
-from bot.training.evaluation import batch_loss, held_out_loss
+from bot.training.distributed import Processes
+from bot.training.evaluation import held_out_loss
+from bot.training.loss import Reduction, TrainingLoss, step_weights
+from bot.training.optimizer import Optimizer, sides
+
+Precision = Literal["float32", "bf16", "fp16"]
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -25,15 +31,24 @@ class TrainingConfig:
     """How a model is trained.
 
     :param steps: optimiser steps in all
-    :param batch_size: pairs a step
+    :param batch_size: pairs a step and process
     :param learning_rate: at its highest, after the warm-up
     :param warmup_steps: the rate rises linearly over these, ...
     :param decay_share: ... and falls to zero over this last share of the steps
-    :param weight_decay: of AdamW, on matrices only
+    :param weight_decay: of AdamW, on matrices only; 0 makes it Adam
     :param clip: the largest gradient norm
+    :param decoder_learning_ratio: the decoder's learning rate over the encoder's; each is clipped
+        on its own then, and the embeddings, which belong to both, learn at the sum of their rates.
+        ``None``: one rate and one norm for the whole model
+    :param teacher_forcing: the share of the batches in which the decoder is fed gold tokens; in
+        the others it is fed its own, step by step. It is decided once a batch, as in the tutorial
+    :param loss: ``tokens`` or ``steps``, see ``loss.step_weights``
     :param evaluate_every: steps between evaluations on the validation split
+    :param patience: stop after so many evaluations in a row that were no better than the best
+        before them, and keep the best weights; ``None``: train to the last step
     :param save_every_s: seconds between checkpoints
-    :param bf16: compute in bfloat16 where autocast allows it; weights stay float32
+    :param save_every: steps between checkpoints, instead of seconds
+    :param precision: what is computed in where autocast allows it; weights stay float32
     """
 
     steps: int = 20_000
@@ -43,10 +58,26 @@ class TrainingConfig:
     decay_share: float = 0.4
     weight_decay: float = 0.01
     clip: float = 1.0
+    decoder_learning_ratio: float | None = None
+    teacher_forcing: float = 1.0
+    loss: Reduction = "tokens"
     evaluate_every: int = 1_000
+    patience: int | None = None
     save_every_s: float = 60.0
-    bf16: bool = False
+    save_every: int | None = None
+    precision: Precision = "float32"
     seed: int = 0
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> "TrainingConfig":
+        """From the values in ``run.json``.
+
+        :raises TypeError: if one of them is unknown
+        """
+        values = dict(values)
+        if values.pop("bf16", False):  # as version 0.1.0 wrote it
+            values["precision"] = "bf16"
+        return cls(**values)
 
     def learning_rate_at(self, step: int) -> float:
         """Warm-up, plateau, linear decay: the plateau can be cut short by lowering ``steps``."""
@@ -54,6 +85,24 @@ class TrainingConfig:
         rise = (step + 1) / max(1, self.warmup_steps)
         fall = (self.steps - step) / decay_steps
         return self.learning_rate * min(1.0, rise, fall)
+
+    def forces_at(self, step: int) -> bool:
+        """Whether the decoder is fed gold tokens in this step, the same in every process."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        return float(torch.rand((), generator=generator)) < self.teacher_forcing
+
+
+def check_precision(precision: str, device: str) -> None:
+    """See whether a device can do it.
+
+    :raises UsageError: for bfloat16 on a GPU that would only emulate it
+    """
+    if (
+        device == "cuda"
+        and precision == "bf16"
+        and not torch.cuda.is_bf16_supported(including_emulation=False)
+    ):
+        raise UsageError("This GPU does not compute in bfloat16; use --precision fp16.")
 
 
 @dataclass(frozen=True)
@@ -77,6 +126,7 @@ class Trainer:
 
     :param run: the folder; it exists and has the tokenizer
     :param splits: encoded pairs by split
+    :param processes: those that share the work, and the device of this one
     """
 
     def __init__(
@@ -85,66 +135,113 @@ class Trainer:
         model_config: ModelConfig,
         config: TrainingConfig,
         splits: dict[str, EncodedPairs],
-        device: str = "cpu",
+        processes: Processes | None = None,
     ) -> None:
         self.run = run
         self.config = config
         self.splits = splits
-        self.device = torch.device(device)
+        self.processes = processes or Processes()
+        device = self.processes.device
         torch.manual_seed(config.seed)
-        self.model = Seq2Seq(model_config, PAD_ID).to(self.device)
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in self.model.parameters() if p.dim() > 1]},
-            {"params": [p for p in self.model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
-        ]
-        self.optimizer = torch.optim.AdamW(
-            groups,
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=True,
+        self.model = Seq2Seq(model_config, PAD_ID).to(device)
+        self.optimizer = Optimizer(
+            sides(self.model, config.decoder_learning_ratio), config.weight_decay, config.clip
         )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+        self._loss = self.processes.wrap(TrainingLoss(self.model))
+        if not self.processes.is_main:
+            torch.manual_seed(config.seed + self.processes.rank)  # other dropout masks
+        self._target_lengths = splits["train"].target_starts.diff() - 1  # (N,), EOS included
         self.step = 0
         self.epoch = 0
         self.batch_in_epoch = 0
         self.seconds = 0.0
         self._smoothed = math.nan
+        self._best: dict[str, Any] = {"step": 0, "nats_per_token": math.inf, "model": None}
+        self._evaluations_since_best = 0
+
+    @property
+    def best_step(self) -> int:
+        """The step whose held-out loss was lowest so far, where early stopping looks for it."""
+        step: int = self._best["step"]
+        return step
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the held-out loss has not fallen for as long as the patience lasts."""
+        patience = self.config.patience
+        return patience is not None and self._evaluations_since_best >= patience
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.step >= self.config.steps or self.stopped_early
 
     def save(self) -> None:
-        """Write the checkpoint."""
-        checkpoint.save_atomically(
-            {
-                "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "step": self.step,
-                "epoch": self.epoch,
-                "batch_in_epoch": self.batch_in_epoch,
-                "seconds": self.seconds,
-                "smoothed": self._smoothed,
-                "random": torch.get_rng_state(),
-            },
-            self.run / checkpoint.CHECKPOINT_FILE,
-        )
+        """Write the checkpoint; every process must call it, the main one writes."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "step": self.step,
+            "epoch": self.epoch,
+            "batch_in_epoch": self.batch_in_epoch,
+            "seconds": self.seconds,
+            "smoothed": self._smoothed,
+            "best": self._best,
+            "evaluations_since_best": self._evaluations_since_best,
+            # A row for each process; Python's and NumPy's generators are not used in training.
+            "random": self.processes.gather(torch.get_rng_state()),
+        }
+        if self.processes.device.type == "cuda":
+            state["cuda_random"] = self.processes.gather(
+                torch.cuda.get_rng_state(self.processes.device)
+            )
+        if self.processes.is_main:
+            checkpoint.save_atomically(state, self.run / checkpoint.CHECKPOINT_FILE)
 
     def resume(self) -> None:
         """Continue where the checkpoint was written.
 
         If none was written yet that is the beginning: the weights of the run that this one
-        fine-tunes, or random ones.
+        fine-tunes, or random ones. What was logged after the checkpoint will be logged again, and
+        is forgotten.
 
-        :raises CheckpointError: if it cannot be read or is of a model of another shape
+        :raises CheckpointError: if it cannot be read, is of a model of another shape, or of
+            another number of processes
         """
         path = self.run / checkpoint.CHECKPOINT_FILE
-        if not path.exists():
+        if path.exists():
+            self._take_over(checkpoint.load(path), path)
+        else:
             self._take_base_weights(self.run / checkpoint.BASE_FILE)
-            return
-        state = checkpoint.load(path)
+        if self.processes.is_main:
+            checkpoint.cut_log(self.run / checkpoint.LOG_FILE, self.step)
+
+    def _take_over(self, state: dict[str, Any], path: Path) -> None:
         try:
+            # Version 0.1.0 kept the state of one process, and neither "scaler" nor "best".
+            random = torch.atleast_2d(state["random"])
+            if len(random) != self.processes.size:
+                raise CheckpointError(
+                    f"{path} was written by {len(random)} processes, and now there are"
+                    f" {self.processes.size}; resume it with torchrun --nproc-per-node"
+                    f" {len(random)}."
+                )
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state.get("scaler", {}))
             self.step, self.epoch = state["step"], state["epoch"]
             self.batch_in_epoch, self.seconds = state["batch_in_epoch"], state["seconds"]
             self._smoothed = state["smoothed"]
-            torch.set_rng_state(state["random"])
+            self._best = state.get("best", self._best)
+            self._evaluations_since_best = state.get("evaluations_since_best", 0)
+            # Copies: torch crashes on a row of a larger tensor.
+            torch.set_rng_state(random[self.processes.rank].clone())
+            if self.processes.device.type == "cuda" and "cuda_random" in state:
+                torch.cuda.set_rng_state(
+                    state["cuda_random"][self.processes.rank].clone(), self.processes.device
+                )
         except (KeyError, RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"{path} is of a model of another shape; use the run's own settings."
@@ -159,15 +256,16 @@ class Trainer:
             raise CheckpointError(f"{path} is of a model of another shape.") from error
 
     def train(self, on_step: OnStep, stop: Callable[[], bool]) -> bool:
-        """Train until the last step, or until ``stop`` says so, and write the checkpoint.
+        """Train until there is nothing left to do, or until ``stop`` says so, and save.
 
-        :return: whether the last step was reached
+        :param stop: when it says so in one process, all of them stop
+        :return: whether there is nothing left to do
         """
         started = saved = time.monotonic()
         seconds_before = self.seconds
         tokens_seen = 0
         for indices in self._remaining_batches():
-            if self.step >= self.config.steps or stop():
+            if self.processes.agree(self.finished or stop()):
                 break
             loss, tokens = self._step(indices)
             self.batch_in_epoch += 1
@@ -180,47 +278,83 @@ class Trainer:
             on_step(Progress(self.step, self._smoothed, tokens_seen / (now - started)))
             if self.step % self.config.evaluate_every == 0 or self.step == self.config.steps:
                 self._evaluate()
-            if now - saved >= self.config.save_every_s:
+            if self._save_is_due(now - saved):
                 self.save()
                 saved = now
         self.save()
-        return self.step >= self.config.steps
+        return self.finished
+
+    def _save_is_due(self, seconds: float) -> bool:
+        if self.config.save_every is not None:
+            return self.step % self.config.save_every == 0
+        return self.processes.agree(seconds >= self.config.save_every_s)
 
     def _remaining_batches(self) -> Iterator[list[int]]:
+        """Batches of all processes together, the same in each."""
+        batch_size = self.config.batch_size * self.processes.size
         while True:
-            batches = epoch_order(
-                self.splits["train"], self.config.batch_size, self.config.seed, self.epoch
-            )
+            batches = epoch_order(self.splits["train"], batch_size, self.config.seed, self.epoch)
             while self.batch_in_epoch < len(batches):
                 yield batches[self.batch_in_epoch]
             self.epoch += 1
             self.batch_in_epoch = 0
 
     def _step(self, indices: list[int]) -> tuple[float, int]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate_at(self.step)
+        """One step of the optimiser.
+
+        :param indices: of the pairs of the whole batch
+        :return: nats per token, and how many target tokens the whole batch has
+        """
+        device = self.processes.device
+        lengths = self._target_lengths[indices]
+        # Gradients are averaged over the processes, and the loss is a sum over all of them.
+        weights = step_weights(lengths, self.config.loss) * self.processes.size
+        share = self.processes.share(indices)
+        if not share:  # this process computes with the others, and adds nothing
+            share, weights = indices[:1], torch.zeros_like(weights)
+        batch = collate(self.splits["train"], share).to(device)
         self.model.train()
-        batch = collate(self.splits["train"], indices).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16):
-            total, tokens = batch_loss(self.model, batch)
-        loss = total / tokens
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimizer.step()
+        with torch.autocast(
+            device.type,
+            AUTOCAST.get(self.config.precision),
+            enabled=self.config.precision in AUTOCAST,
+        ):
+            loss, nats = self._loss(
+                batch, weights.to(device), forced=self.config.forces_at(self.step)
+            )
+        scaled: Tensor = self.scaler.scale(loss)
+        scaled.backward()
+        self.optimizer.step(self.config.learning_rate_at(self.step), self.scaler)
         self.step += 1
-        return loss.item(), tokens
+        tokens = int(lengths.sum())
+        return self.processes.total(nats.item()) / tokens, tokens
 
     def _evaluate(self) -> None:
-        loss = held_out_loss(self.model, self.splits["valid"])
-        line: dict[str, Any] = {
-            "step": self.step,
-            "epoch": self.epoch,
-            "minutes": round(self.seconds / 60, 2),
-            "train_nats_per_token": self._smoothed,
-            "valid_nats_per_token": loss.nats_per_token,
-            "valid_perplexity": loss.perplexity,
-            "valid_bits_per_character": loss.bits_per_character,
-        }
-        with (self.run / checkpoint.LOG_FILE).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
+        """Measure the model on the validation split, and log it; the main process works for all."""
+        nats_per_token = 0.0
+        if self.processes.is_main:
+            loss = held_out_loss(self.model, self.splits["valid"])
+            nats_per_token = loss.nats_per_token
+            checkpoint.append_log(
+                self.run / checkpoint.LOG_FILE,
+                {
+                    "step": self.step,
+                    "epoch": self.epoch,
+                    "minutes": round(self.seconds / 60, 2),
+                    "train_nats_per_token": self._smoothed,
+                    "valid_nats_per_token": nats_per_token,
+                    "valid_perplexity": loss.perplexity,
+                    "valid_bits_per_character": loss.bits_per_character,
+                },
+            )
+        if self.config.patience is None:
+            return
+        nats_per_token = self.processes.total(nats_per_token)
+        self._evaluations_since_best += 1
+        if nats_per_token < self._best["nats_per_token"]:
+            self._evaluations_since_best = 0
+            self._best = {
+                "step": self.step,
+                "nats_per_token": nats_per_token,
+                "model": copy.deepcopy(self.model.state_dict()),
+            }

@@ -1,10 +1,16 @@
 """``train`` and ``export`` as processes."""
 
+import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
+import torch
 from command import COMMAND, bot, clean_environment, empty_folder
+
+from bot.training import checkpoint
+from bot.training.run import RunConfig
 
 SMALL = (
     "--hidden=32",
@@ -50,7 +56,7 @@ def test_ctrl_c_saves_and_says_how_to_resume(corpus: Path, tmp_path: Path) -> No
                 break
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert "--resume" in rest
     changed = bot("train", f"--run={run}", "--resume", "--batch-size=7")
     assert changed.returncode == 2
@@ -58,6 +64,75 @@ def test_ctrl_c_saves_and_says_how_to_resume(corpus: Path, tmp_path: Path) -> No
     resumed = bot("train", f"--run={run}", "--resume", "--steps=110")
     assert resumed.returncode == 0, resumed.stderr.decode()
     assert "Done." in resumed.stderr.decode()
+
+
+# The command, killed at a step as a machine that loses power would.
+KILLED = """
+import os, signal
+
+from bot.cli import main
+from bot.training.trainer import Trainer
+
+take_step = Trainer._step
+
+
+def step(self, indices):
+    if self.step == 44:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return take_step(self, indices)
+
+
+Trainer._step = step
+main()
+"""
+
+
+def test_a_run_that_is_killed_and_resumed_ends_with_the_same_loss_curve_and_weights(
+    corpus: Path, tmp_path: Path
+) -> None:
+    options = [f"--corpus={corpus}", "--steps=60", "--evaluate-every=10", "--save-every=15", *SMALL]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert bot("train", f"--run={whole}", *options).returncode == 0
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, "train", f"--run={parts}", *options],
+        cwd=empty_folder(),
+        env=clean_environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    # The step of the checkpoint is behind that of the last evaluation.
+    assert checkpoint.load(parts / checkpoint.CHECKPOINT_FILE)["step"] == 30
+    assert [line["step"] for line in log_of(parts)] == [10, 20, 30, 40]
+    resumed = bot("train", f"--run={parts}", "--resume")
+    assert resumed.returncode == 0, resumed.stderr.decode()
+    assert log_of(parts) == log_of(whole)
+    assert [line["step"] for line in log_of(parts)] == [10, 20, 30, 40, 50, 60]
+    weights = checkpoint.load(parts / checkpoint.CHECKPOINT_FILE)["model"]
+    for name, expected in checkpoint.load(whole / checkpoint.CHECKPOINT_FILE)["model"].items():
+        assert torch.equal(weights[name], expected), name
+
+
+def log_of(run: Path) -> list[dict[str, float]]:
+    """The loss curve, all but the times."""
+    lines = [json.loads(line) for line in (run / checkpoint.LOG_FILE).read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "minutes"} for line in lines]
+
+
+def test_a_recipe_sets_what_was_not_given(corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = bot(
+        "train", f"--run={run}", f"--corpus={corpus}", "--recipe=tutorial", "--steps=1", *SMALL
+    )
+    assert result.returncode == 0, result.stderr.decode()
+    config = RunConfig.read(run)
+    assert config.training.steps == 1
+    assert config.training.batch_size == 16
+    assert config.training.decoder_learning_ratio == 5.0
+    assert config.training.loss == "steps"
+    assert config.model.hidden_size == 32
+    assert config.model.encoder_layers == 2
+    assert not config.model.tie_embeddings
 
 
 def test_a_wrong_option_is_a_usage_error(tmp_path: Path) -> None:

@@ -34,9 +34,7 @@ def test_placeholders_links_and_wordless_messages_are_unusable(text: str) -> Non
     assert cleaning.unusable(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["What the fuck.", "Sooooo good.", "I am SHOUTING.", "Ça va.", "Call 5551234."]
-)
+@pytest.mark.parametrize("text", ["Sooooo good.", "I am SHOUTING.", "Ça va.", "Call 5551234."])
 def test_what_no_reply_should_say_is_not_well_written(text: str) -> None:
     assert not cleaning.well_written(text)
 

@@ -1,7 +1,10 @@
 """Training, stopping and resuming."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +13,9 @@ from small_runs import small_run, trainer_of
 from bot.errors import CheckpointError
 from bot.training import checkpoint
 from bot.training.evaluation import held_out_loss
+from bot.training.export import TrainedRun
 from bot.training.run import RunConfig
-from bot.training.trainer import TrainingConfig
+from bot.training.trainer import Trainer, TrainingConfig
 
 
 def test_a_run_learns_what_the_corpus_says(trained_run: Path) -> None:
@@ -38,6 +42,116 @@ def test_a_stopped_and_resumed_run_ends_like_an_uninterrupted_one(
 
     for name, expected in whole.model.state_dict().items():
         assert torch.equal(second.model.state_dict()[name], expected), name
+
+
+def changed(run: Path, **changes: Any) -> Trainer:
+    """A trainer for a prepared run, with other settings."""
+    config = RunConfig.read(run)
+    replace(config, training=replace(config.training, **changes)).write(run)
+    return trainer_of(run)
+
+
+def test_training_that_stops_gaining_ends_early_and_keeps_the_best_weights(
+    corpus: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    small_run(run, corpus, steps=1000)
+    # So high a rate that the loss soon rises.
+    trainer = changed(run, patience=2, evaluate_every=4, learning_rate=0.3, warmup_steps=0)
+    assert trainer.train(lambda progress: None, lambda: False)
+    losses = [
+        json.loads(line)["valid_nats_per_token"]
+        for line in (run / checkpoint.LOG_FILE).read_text().splitlines()
+    ]
+    assert trainer.step < 1000
+    assert trainer.best_step == 4 * (losses.index(min(losses)) + 1) == trainer.step - 8
+    exported = TrainedRun.read(run).searcher.model
+    assert held_out_loss(exported, trainer.splits["valid"]).nats_per_token == pytest.approx(
+        min(losses), rel=1e-3
+    )
+    resumed = trainer_of(run)
+    resumed.resume()
+    assert resumed.stopped_early
+    assert resumed.best_step == trainer.best_step
+
+
+def test_a_run_that_is_fine_tuned_passes_on_its_best_weights(
+    trained_run: Path, corpus: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(trained_run, base)
+    state = checkpoint.load(base / checkpoint.CHECKPOINT_FILE)
+    best = {name: weight + 1 for name, weight in state["model"].items()}
+    state["best"]["model"] = best
+    checkpoint.save_atomically(state, base / checkpoint.CHECKPOINT_FILE)
+    small_run(tmp_path / "run", corpus, steps=1, base=str(base))
+    tuned = trainer_of(tmp_path / "run")
+    tuned.resume()
+    assert torch.equal(tuned.model.output.weight, best["output.weight"])
+
+
+def test_own_tokens_are_fed_in_as_many_batches_as_were_asked_for() -> None:
+    forced = [TrainingConfig(teacher_forcing=0.3).forces_at(step) for step in range(2000)]
+    assert 0.27 < sum(forced) / 2000 < 0.33
+    assert all(TrainingConfig().forces_at(step) for step in range(100))
+    assert not any(TrainingConfig(teacher_forcing=0.0).forces_at(step) for step in range(100))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"teacher_forcing": 0.5},
+        {"loss": "steps", "decoder_learning_ratio": 5.0, "clip": 50.0, "learning_rate": 1e-3},
+        {"precision": "bf16"},
+        {"precision": "fp16"},
+    ],
+    ids=str,
+)
+def test_the_other_ways_to_train_learn_and_resume_too(
+    corpus: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    small_run(tmp_path / "whole", corpus, steps=40)
+    small_run(tmp_path / "parts", corpus, steps=40)
+    whole = changed(tmp_path / "whole", **changes)
+    before = held_out_loss(whole.model, whole.splits["valid"]).nats_per_token
+    whole.train(lambda progress: None, lambda: False)
+    assert held_out_loss(whole.model, whole.splits["valid"]).nats_per_token < before - 1
+    first = changed(tmp_path / "parts", **changes)
+    first.train(lambda progress: None, lambda: first.step == 17)
+    second = trainer_of(tmp_path / "parts")
+    second.resume()
+    second.train(lambda progress: None, lambda: False)
+    for name, expected in whole.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], expected), name
+
+
+def test_settings_of_the_first_version_are_read() -> None:
+    assert TrainingConfig.read({"steps": 5, "bf16": True}).precision == "bf16"
+    assert TrainingConfig.read({"steps": 5, "bf16": False}) == TrainingConfig(steps=5)
+
+
+def test_a_checkpoint_of_the_first_version_is_resumed(corpus: Path, tmp_path: Path) -> None:
+    small_run(tmp_path / "run", corpus, steps=20)
+    trainer_of(tmp_path / "run").train(lambda progress: None, lambda: False)
+    path = tmp_path / "run" / checkpoint.CHECKPOINT_FILE
+    state = checkpoint.load(path)
+    for name in ("scaler", "best", "evaluations_since_best"):
+        del state[name]
+    checkpoint.save_atomically({**state, "random": state["random"][0].clone()}, path)
+    trainer = trainer_of(tmp_path / "run")
+    trainer.resume()
+    assert trainer.step == 20
+    assert TrainedRun.read(tmp_path / "run").steps == 20
+
+
+def test_what_was_logged_after_the_checkpoint_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / checkpoint.LOG_FILE
+    checkpoint.append_log(path, {"step": 10})
+    checkpoint.append_log(path, {"step": 20})
+    with path.open("a") as log:
+        log.write('{"step": 3')  # the power failed here
+    checkpoint.cut_log(path, 10)
+    assert path.read_text() == '{"step": 10}\n'
 
 
 def test_evaluations_are_logged(trained_run: Path) -> None:

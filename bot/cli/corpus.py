@@ -1,0 +1,147 @@
+"""``python -m bot corpus``: make training data of dialogue, and look at it."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bot.cli import corpus_options as options
+from bot.errors import CorpusError
+
+if TYPE_CHECKING:
+    from bot.training.mixing import CorpusSummary, WeightedCorpus
+
+app = typer.Typer(no_args_is_help=True, help="Make training data of dialogue, and look at it.")
+
+
+@app.command()
+def prepare(
+    context: typer.Context,
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE[@WEIGHT]...", help=options.SOURCES_HELP, show_default=False),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where train.jsonl, valid.jsonl, test.jsonl and summary.json are written.",
+            file_okay=False,
+            show_default=False,
+        ),
+    ],
+    delimiter: options.Delimiter = "",
+    max_source_turns: options.MaxSourceTurns = 3,
+    max_reply_words: options.MaxReplyWords = 20,
+    cut_replies: options.CutReplies = True,
+    max_prompt_words: options.MaxPromptWords = 0,
+    max_reply_count: options.MaxReplyCount = 40,
+    max_prompt_count: options.MaxPromptCount = 40,
+    deduplicate: options.Deduplicate = True,
+    drop: options.Drop = "",
+    offensive: options.Offensive = "default",
+    script: options.Script = "",
+    clean: options.Clean = True,
+    augment: options.Augment = True,
+    reverse: options.Reverse = False,
+    seed: options.Seed = 0,
+) -> None:
+    """Filter corpora and split them, for `train --corpus FOLDER`."""
+    from dataclasses import asdict
+
+    from bot.training.corpora.conversation import SPLITS
+    from bot.training.corpora.prepared import PreparedCorpus
+    from bot.training.mixing import stream_examples
+
+    config = options.mix_config(context)
+    corpora = options.parse_sources(sources, delimiter)
+    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    summaries: list[CorpusSummary] = []
+
+    def on_corpus(summary: "CorpusSummary") -> None:
+        summaries.append(summary)
+        console.print(_describe(summary))
+
+    with reading_progress(console, corpora) as on_bytes, PreparedCorpus(out) as prepared:
+        for split, example in stream_examples(corpora, config, on_corpus, on_bytes=on_bytes):
+            prepared.write(split, example.turns, example.reply)
+        counts = {split: sum(s.examples[split] for s in summaries) for split in SPLITS}
+        if not counts["train"]:
+            raise CorpusError(
+                "No example is left to train on; give more dialogue, or let the filters pass more:"
+                " python -m bot corpus prepare --help."
+            )
+        prepared.finish(
+            {
+                "examples": counts,
+                "corpora": [asdict(summary) for summary in summaries],
+                "options": asdict(config) | {"delimiter": delimiter},
+            }
+        )
+    console.print(f"{_counts(counts)} are in {out}. Train with: python -m bot train --corpus {out}")
+
+
+@app.command()
+def show(
+    source: Annotated[
+        str, typer.Argument(help="As prepare takes it, without a weight.", show_default=False)
+    ],
+    count: Annotated[int, typer.Option("-n", min=1, help="How many conversations.")] = 5,
+    delimiter: options.Delimiter = "",
+) -> None:
+    """Print the first conversations of a corpus, as they are read; replies have an arrow."""
+    from itertools import islice
+
+    from bot.console import reconfigure
+    from bot.training.corpus import ReadingLog, open_corpus
+
+    reconfigure(sys.stdout)
+    (corpus,) = options.parse_sources([source], delimiter)
+    conversations = open_corpus(corpus.source, corpus.delimiter).conversations(ReadingLog())
+    for conversation in islice(conversations, count):
+        for index, turn in enumerate(conversation.turns):
+            print("->" if index >= conversation.first_reply else "  ", " ".join(turn.split()))
+        print()
+
+
+@contextmanager
+def reading_progress(
+    console: Console, corpora: "Sequence[WeightedCorpus]"
+) -> Iterator[Callable[[int], None]]:
+    """A progress bar of the bytes that were read, on a terminal.
+
+    :return: what to call with how many more bytes were read
+    :raises UsageError: if a source is not known
+    :raises CorpusError: if one does not exist
+    """
+    from bot.training.corpus import open_corpus
+
+    size = sum(open_corpus(corpus.source, corpus.delimiter).size_bytes for corpus in corpora)
+    if not console.is_terminal:
+        yield lambda count: None
+        return
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=size or None)  # Python packages do not say their size
+        yield lambda count: bar.advance(task, count)
+
+
+def _describe(summary: "CorpusSummary") -> str:
+    text = f"{summary.source}: {_counts(summary.examples)}"
+    text += f" from {summary.conversations:,} conversations"
+    if summary.dropped:
+        dropped = sorted(summary.dropped.items(), key=lambda item: -item[1])
+        text += f"; dropped {', '.join(f'{count:,} ({why})' for why, count in dropped)}"
+    if summary.malformed:
+        text += f"; malformed lines: {summary.malformed:,}"
+    return text
+
+
+def _counts(examples: dict[str, int]) -> str:
+    parts = ", ".join(f"{count:,} {split}" for split, count in examples.items())
+    return f"{sum(examples.values()):,} examples ({parts})"

@@ -1,0 +1,99 @@
+"""The options that say how examples are chosen, for every command that reads corpora."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.training.mixing import WeightedCorpus
+    from bot.training.selection import MixConfig
+
+SOURCES_HELP = (
+    "A .jsonl, .tsv, .csv or .txt file, FORMAT:PATH, the folder of the Cornell corpus or of a"
+    " prepared one, smalltalk, chitchat-dataset, or chatterbot-corpus[:LANGUAGE]; seen WEIGHT times"
+    " an epoch."
+)
+
+Delimiter = Annotated[
+    str,
+    typer.Option(
+        metavar="TEXT",
+        help="What stands between the columns of pair files. Default: a tab, in CSV a comma.",
+    ),
+]
+MaxSourceTurns = Annotated[
+    int, typer.Option(min=1, help="How many turns before a reply the model sees.")
+]
+MaxReplyWords = Annotated[
+    int, typer.Option(min=1, help="Longer replies are cut after a sentence, or dropped.")
+]
+CutReplies = Annotated[
+    bool, typer.Option(help="Whether longer replies are cut; else they are dropped.")
+]
+MaxPromptWords = Annotated[
+    int, typer.Option(min=0, help="Drop examples with a longer prompt; 0: no limit.")
+]
+MaxReplyCount = Annotated[
+    int, typer.Option(min=1, help="How often one reply may occur in a corpus.")
+]
+MaxPromptCount = Annotated[
+    int, typer.Option(min=1, help="How often one prompt may occur in a corpus.")
+]
+Deduplicate = Annotated[
+    bool, typer.Option(help="Whether an example is dropped that its corpus had before.")
+]
+Drop = Annotated[str, typer.Option(metavar="REGEX", help="Leave out pairs in which this is found.")]
+Offensive = Annotated[
+    str,
+    typer.Option(
+        metavar="LIST",
+        help="Leave out pairs with a word of this list: default, none, or a file with one word a"
+        " line.",
+    ),
+]
+Script = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="Leave out pairs with letters of other scripts than these: Latin, Cyrillic,"
+        " Han,Hiragana,Katakana ... Default: all scripts.",
+    ),
+]
+Clean = Annotated[
+    bool,
+    typer.Option(
+        help="Whether chat is rewritten as written English, and dropped where that fails."
+    ),
+]
+Augment = Annotated[
+    bool,
+    typer.Option(
+        help="Whether training prompts also come as others might type them and in other contexts."
+    ),
+]
+Reverse = Annotated[
+    bool,
+    typer.Option("--reverse", help="Swap prompt and reply: conversations are read backwards."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything that is random.")]
+
+
+def mix_config(context: typer.Context) -> "MixConfig":
+    """The configuration that a command's options make."""
+    from dataclasses import fields
+
+    from bot.training.selection import MixConfig
+
+    return MixConfig(**{field.name: context.params[field.name] for field in fields(MixConfig)})
+
+
+def parse_sources(sources: list[str], delimiter: str) -> "tuple[WeightedCorpus, ...]":
+    r"""Sources with their weights.
+
+    :param delimiter: as it was typed: ``\t`` is a tab
+    :raises UsageError: if a weight is malformed
+    """
+    from bot.training.mixing import WeightedCorpus
+
+    delimiter = delimiter.replace("\\t", "\t")
+    return tuple(WeightedCorpus.parse(source, delimiter) for source in sources)

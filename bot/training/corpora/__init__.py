@@ -1,0 +1,1 @@
+"""Readers of dialogue corpora, one file format a module; ``sources`` chooses among them."""

@@ -1,0 +1,37 @@
+"""What every reader yields."""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+SPLITS = ("train", "valid", "test")
+HELD_OUT_PERMILLE = 10  # each of valid and test
+
+
+class Conversation(NamedTuple):
+    """What two speakers said in turn.
+
+    :param turns: two speakers alternating
+    :param first_reply: the index of the first turn to learn as a reply; those before it are only
+        context
+    :param split: the split that it was put into when its corpus was prepared; empty: not yet
+    """
+
+    turns: list[str]
+    first_reply: int = 1
+    split: str = ""
+
+    def backwards(self) -> "Conversation":
+        """The turns in reverse order, so that each prompt is learnt as the reply to its reply."""
+        count = len(self.turns) - self.first_reply + 1
+        return self._replace(turns=self.turns[::-1][: max(0, count)], first_reply=1)
+
+
+def split_of(conversation: Conversation) -> str:
+    """``train``, ``valid`` or ``test``, by the content alone, so that no conversation is in two."""
+    if conversation.split:
+        return conversation.split
+    digest = sha256("\n".join(conversation.turns).encode("utf-8", "surrogatepass")).digest()
+    bucket = int.from_bytes(digest[:8], "big") % 1000
+    if bucket < HELD_OUT_PERMILLE:
+        return "valid"
+    return "test" if bucket < 2 * HELD_OUT_PERMILLE else "train"

@@ -1,0 +1,105 @@
+"""One run on several processes, as ``torchrun`` starts them: each computes a share of each batch.
+
+    torchrun --nproc-per-node 2 -m bot train ...
+
+Every process has the whole model and the whole data; gradients are summed over all of them, gloo
+on CPU, NCCL on GPU, a GPU for each process. Process 0, the main one, prepares the run's folder,
+evaluates, reports and saves. The folder must be the same for all, which on several machines means
+a shared disk.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+# The others wait so long while the main process prepares the corpora or evaluates.
+LONGEST_WAIT = timedelta(hours=6)
+
+
+class Processes:
+    """This process among those of the run; by default it is alone.
+
+    :param rank: this process' number
+    :param size: how many there are
+    :param device: what this one computes on
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1, device: str = "cpu") -> None:
+        self.rank = rank
+        self.size = size
+        self.device = torch.device(device)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this one speaks and writes for all."""
+        return self.rank == 0
+
+    def share(self, indices: Sequence[int]) -> list[int]:
+        """This process' part of a batch; of a last, small batch it can be nothing."""
+        return list(indices[self.rank :: self.size])
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module, whose gradients are averaged over the processes in ``backward``."""
+        if self.size == 1:
+            return module
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(module, device_ids=devices)
+
+    def total(self, value: float) -> float:
+        """The sum of what the processes give."""
+        if self.size == 1:
+            return value
+        values = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.all_reduce(values)
+        return float(values)
+
+    def agree(self, wish: bool) -> bool:
+        """Whether any process wishes it: all get the same answer, so that all do the same."""
+        return self.total(float(wish)) > 0
+
+    def gather(self, state: Tensor) -> Tensor:
+        """A tensor of each process, (processes, ...), on the CPU."""
+        if self.size == 1:
+            return state.unsqueeze(0)
+        states = [torch.empty_like(state, device=self.device) for _ in range(self.size)]
+        dist.all_gather(states, state.to(self.device))
+        return torch.stack(states).cpu()
+
+    def first(self, work: Callable[[], None]) -> None:
+        """Let the main process do something while the others wait for it.
+
+        :raises SystemExit: in the others, if it failed there; the main process has said why
+        """
+        done = False
+        try:
+            if self.is_main:
+                work()
+                done = True
+        finally:
+            succeeded = self.agree(done)
+        if not succeeded:
+            raise SystemExit(1)
+
+
+@contextmanager
+def started_processes(device: str) -> Iterator[Processes]:
+    """The processes that ``torchrun`` started; without it, this one.
+
+    :param device: ``cpu`` or ``cuda``
+    """
+    if not dist.is_torchelastic_launched():
+        yield Processes(device=device)
+        return
+    if device == "cuda":
+        device = f"cuda:{dist.get_node_local_rank()}"
+        torch.cuda.set_device(device)
+    dist.init_process_group("gloo" if device == "cpu" else "nccl", timeout=LONGEST_WAIT)
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size(), device)
+    finally:
+        dist.destroy_process_group()

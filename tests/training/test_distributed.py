@@ -1,0 +1,123 @@
+"""Training on two real processes, which torchrun starts."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from command import clean_environment, empty_folder
+from small_runs import trainer_of
+
+from bot.errors import CheckpointError
+from bot.training import checkpoint
+from bot.training.run import RunConfig, prepare
+
+SMALL = (
+    "--hidden=32",
+    "--embedding=16",
+    "--decoder-layers=1",
+    "--vocabulary=400",
+    "--dropout=0",
+    "--learning-rate=0.01",
+    "--warmup=0",
+    "--max-reply-count=1000",
+    "--evaluate-every=1",
+    "--steps=6",
+)
+
+# The command, in which the second process is interrupted, and it alone.
+INTERRUPTED = """
+import os, signal, sys
+
+from bot.cli import main
+from bot.training.trainer import Trainer
+
+take_step = Trainer._step
+
+
+def step(self, indices):
+    if self.processes.rank == 1 and self.step == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    return take_step(self, indices)
+
+
+Trainer._step = step
+main()
+"""
+
+
+def torchrun(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
+            *("--standalone", *map(str, arguments)),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=empty_folder(),
+        env=clean_environment(OMP_NUM_THREADS="1"),
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def stopped_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of two processes, one of which was interrupted in the fourth step."""
+    folder = tmp_path_factory.mktemp("distributed")
+    (folder / "interrupted.py").write_text(INTERRUPTED)
+    run = folder / "run"
+    stopped = torchrun(
+        *(folder / "interrupted.py", "--", "train", f"--run={run}", f"--corpus={corpus}"),
+        *("--batch-size=50", *SMALL),
+    )
+    assert stopped.stderr.count("--resume") == 1, stopped.stderr
+    return run
+
+
+def test_a_signal_to_one_process_stops_and_saves_all(stopped_run: Path) -> None:
+    assert checkpoint.load(stopped_run / checkpoint.CHECKPOINT_FILE)["step"] == 4
+
+
+def test_a_run_of_two_processes_is_not_resumed_by_one(stopped_run: Path) -> None:
+    with pytest.raises(CheckpointError, match="torchrun --nproc-per-node 2"):
+        trainer_of(stopped_run).resume()
+
+
+def test_two_processes_learn_what_one_learns_with_the_doubled_batch(
+    stopped_run: Path, tmp_path: Path
+) -> None:
+    two = tmp_path / "two"
+    shutil.copytree(stopped_run, two)
+    resumed = torchrun("-m", "bot", "--", "train", f"--run={two}", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stderr.count("Done.") == 1
+
+    config = RunConfig.read(two)
+    one = tmp_path / "one"
+    prepare(
+        one,
+        replace(config, training=replace(config.training, batch_size=100)),
+        lambda source, pairs: None,
+    )
+    trainer_of(one).train(lambda progress: None, lambda: False)
+
+    logs = [
+        [json.loads(line) for line in (run / checkpoint.LOG_FILE).read_text().splitlines()]
+        for run in (one, two)
+    ]
+    assert [line["step"] for line in logs[0]] == [1, 2, 3, 4, 5, 6]
+    for of_one, of_two in zip(*logs, strict=True):
+        for loss in ("train_nats_per_token", "valid_nats_per_token"):
+            assert of_two[loss] == pytest.approx(of_one[loss], rel=1e-5)
+    assert logs[0][-1]["valid_nats_per_token"] < logs[0][0]["valid_nats_per_token"] - 0.1
+
+
+def test_an_error_is_said_once_and_ends_both_processes(corpus: Path, tmp_path: Path) -> None:
+    result = torchrun("-m", "bot", "--", "train", f"--run={tmp_path}", "--corpus=missing.jsonl")
+    assert result.returncode != 0
+    assert result.stderr.count("error: ") == 1
+    assert "missing.jsonl" in result.stderr
