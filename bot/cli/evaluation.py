@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from bot.cli import corpus_options as options
 from bot.cli.models import StoreOption, open_store
 from bot.errors import MissingPackageError, UsageError
 
@@ -25,6 +26,7 @@ DeviceOption = Annotated[
 
 
 def evaluate(
+    context: typer.Context,
     model: SpecArgument,
     corpus: Annotated[
         list[str] | None,
@@ -32,14 +34,22 @@ def evaluate(
     ] = None,
     split: Annotated[
         Literal["train", "valid", "test", "all"],
-        typer.Option(help="Which of the corpora's examples; train's are thinned and varied."),
+        typer.Option(help="Which of the corpora's examples."),
     ] = "test",
     limit: Annotated[
         int, typer.Option(min=0, help="At most so many examples, always the same; 0: all.")
     ] = 0,
-    max_words: Annotated[
-        int, typer.Option(min=0, help="Leave out longer prompts and replies; 0: none.")
-    ] = 0,
+    delimiter: options.Delimiter = "",
+    max_source_turns: options.MaxSourceTurns = 3,
+    max_reply_words: options.MaxReplyWords = 20,
+    cut_replies: options.CutReplies = True,
+    max_prompt_words: options.MaxPromptWords = 0,
+    deduplicate: options.Deduplicate = True,
+    drop: options.Drop = "",
+    offensive: options.Offensive = "default",
+    script: options.Script = "",
+    clean: options.Clean = True,
+    reverse: options.Reverse = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all numbers and settings here.")
     ] = None,
@@ -57,11 +67,18 @@ def evaluate(
 
     Bits per character are of the replies' raw text, whatever the model's tokens are.
     """
-    from bot.training.artifact_evaluation import EvaluationConfig, held_out_examples
+    from dataclasses import fields
+
+    from bot.training.artifact_evaluation import (
+        EvaluationConfig,
+        evaluation_mix,
+        held_out_examples,
+    )
     from bot.training.artifact_evaluation import evaluate as measure
     from bot.training.files import write_atomically
     from bot.training.pictures import require
     from bot.training.report import measures, write_evaluation_report
+    from bot.training.selection import MixConfig
 
     if not corpus:
         raise UsageError("There is nothing to measure on; give a corpus: --corpus FILE.jsonl.")
@@ -72,7 +89,10 @@ def evaluate(
     for package in (["jinja2"] if report else []) + (["matplotlib"] if run else []):
         require(package)  # now, and not after the measuring
     artifact = _load(model, store, device)
-    config = EvaluationConfig(tuple(corpus), split, limit, max_words)
+    chosen = {field.name for field in fields(MixConfig)} & context.params.keys()
+    mix = evaluation_mix(**{name: context.params[name] for name in chosen})
+    sources = options.parse_sources(corpus, delimiter)
+    config = EvaluationConfig(sources, mix, split, limit)
     console = _console()
     console.print("reading the corpora ...")
     examples = held_out_examples(config)

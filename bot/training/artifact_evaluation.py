@@ -6,7 +6,7 @@ import platform
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ REPLIES_PER_BATCH = 16
 TIMED_REPLIES = 100
 WARM_UP_REPLIES = 5  # TorchScript optimises a graph during its first calls
 SAMPLE_SEED = 0
+NO_LIMIT = 1_000_000_000
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -33,42 +34,41 @@ OnProgress = Callable[[str, int, int], None]
 class EvaluationConfig:
     """What a model is evaluated on.
 
-    :param corpora: as ``train --corpus`` takes them
+    :param corpora: as ``train --corpus`` takes them; their weights do not matter
+    :param mix: how examples are chosen, see ``evaluation_mix``
     :param split: ``train``, ``valid``, ``test`` or ``all``
     :param limit: at most so many examples, the same ones each time; 0 for all
-    :param max_words: leave out examples with more words in the newest turn or in the reply, for
-        models of short sentences; 0 for any length
     """
 
-    corpora: tuple[str, ...]
+    corpora: tuple[WeightedCorpus, ...]
+    mix: MixConfig
     split: str = "test"
     limit: int = 0
-    max_words: int = 0
+
+
+def evaluation_mix(**settings: Any) -> MixConfig:
+    """Settings by which examples are as in the corpus: none is thinned out or varied."""
+    return MixConfig(**settings, augment=False, max_reply_count=NO_LIMIT, max_prompt_count=NO_LIMIT)
 
 
 def held_out_examples(config: EvaluationConfig) -> list[Example]:
     """The examples that every model is evaluated on; they do not depend on the model.
 
-    They are made as for training by default, with as many turns before a reply; a model that was
-    trained with fewer turns reads fewer. Those of ``train``, also within ``all``, are thinned and
-    varied as for training.
+    Those of the held-out splits are the ones that a training run with the same settings holds out,
+    but for a run's own limit of tokens a reply.
 
     :raises UsageError: if a corpus is not known
     :raises CorpusError: if a corpus cannot be read, or nothing is left
     """
-    splits = mix([WeightedCorpus.parse(source) for source in config.corpora], MixConfig())
+    once = [replace(corpus, weight=1.0) for corpus in config.corpora]
+    splits = mix(once, config.mix)
     chosen = SPLITS if config.split == "all" else (config.split,)
     examples = [example for name in chosen for example in splits[name]]
-    if config.max_words:
-        examples = [
-            example
-            for example in examples
-            if max(len(example.turns[-1].split()), len(example.reply.split())) <= config.max_words
-        ]
     if not examples:
+        sources = ", ".join(corpus.source for corpus in config.corpora)
         raise CorpusError(
-            f"The {config.split} split of {', '.join(config.corpora)} holds no example to evaluate"
-            " on; give more dialogue or another --split."
+            f"The {config.split} split of {sources} holds no example to evaluate on; give more"
+            " dialogue or another --split."
         )
     if 0 < config.limit < len(examples):
         examples = random.Random(SAMPLE_SEED).sample(examples, config.limit)

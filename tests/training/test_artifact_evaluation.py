@@ -11,15 +11,16 @@ from bot.errors import CorpusError, UsageError
 from bot.training.artifact_evaluation import (
     EvaluationConfig,
     evaluate,
+    evaluation_mix,
     held_out_examples,
 )
-from bot.training.dataset import Example
+from bot.training.dataset import Example, WeightedCorpus
 from bot.training.metrics import HeldOutLikelihood, Likelihood
 
 
 @pytest.fixture
 def config(corpus: Path) -> EvaluationConfig:
-    return EvaluationConfig((str(corpus),), "test")
+    return EvaluationConfig((WeightedCorpus(str(corpus)),), evaluation_mix())
 
 
 def test_a_limit_takes_the_same_examples_each_time(config: EvaluationConfig) -> None:
@@ -40,28 +41,28 @@ def test_all_splits_are_those_of_training(config: EvaluationConfig) -> None:
     assert min(sizes.values()) > 0
 
 
-def test_long_prompts_and_replies_can_be_left_out(tmp_path: Path) -> None:
+def test_nothing_is_thinned_out_or_varied(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
-    pairs = [("word " * i + f"is {i}?", "Yes. " * j) for i in range(12) for j in range(1, 12)]
+    pairs = [(f"Is it {i}?", "Yes, it is.") for i in range(200)]
     path.write_text("".join(f"{prompt}\t{reply}\n" for prompt, reply in pairs))
-    config = EvaluationConfig((str(path),), "all", max_words=6)
+    config = EvaluationConfig((WeightedCorpus(str(path), 3.0),), evaluation_mix(), "all")
     examples = held_out_examples(config)
-    assert 0 < len(examples) < len(held_out_examples(replace(config, max_words=0)))
-    assert max(len(text.split()) for e in examples for text in (e.turns[-1], e.reply)) == 6
+    assert sorted((*turns, reply) for turns, reply in examples) == sorted(pairs)
 
 
 def test_a_corpus_without_such_examples_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "one.tsv").write_text("Hello.\tHi.\n")
+    one = WeightedCorpus(str(tmp_path / "one.tsv"))
     splits = []
     for split in ("train", "valid", "test"):
         try:
-            held_out_examples(EvaluationConfig((str(tmp_path / "one.tsv"),), split))
+            held_out_examples(EvaluationConfig((one,), evaluation_mix(), split))
         except CorpusError as error:
             assert "--split" in str(error)  # noqa: PT017 (two of the three raise)
             splits.append(split)
     assert len(splits) == 2
     with pytest.raises(UsageError):
-        held_out_examples(EvaluationConfig(("novel.docx",)))
+        held_out_examples(EvaluationConfig((WeightedCorpus("novel.docx"),), evaluation_mix()))
 
 
 def test_all_measures_are_written_with_their_settings(
@@ -75,12 +76,9 @@ def test_all_measures_are_written_with_their_settings(
     values = json.loads(evaluation.to_json())
     assert values["model"] == "animals/1"
     assert values["searcher_sha256"] == animal_artifact.manifest.files["searcher.pt"].sha256
-    assert values["config"] == {
-        "corpora": list(config.corpora),
-        "split": "test",
-        "limit": 0,
-        "max_words": 0,
-    }
+    assert values["config"]["corpora"][0]["source"] == config.corpora[0].source
+    assert (values["config"]["split"], values["config"]["limit"]) == ("test", 0)
+    assert values["config"]["mix"]["max_reply_words"] == 20
     assert values["likelihood"]["every_target"]["targets"] == len(examples)
     assert 1 < values["likelihood"]["every_target"]["perplexity"] < 1.5
     assert values["replies"]["replies"] == len(examples)

@@ -11,8 +11,8 @@ from bot.errors import SearcherError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import Tokenizer, word_level
-from bot.training.artifact_evaluation import EvaluationConfig, held_out_examples
-from bot.training.dataset import Example
+from bot.training.artifact_evaluation import EvaluationConfig, evaluation_mix, held_out_examples
+from bot.training.dataset import Example, WeightedCorpus
 from bot.training.evaluation import held_out_loss
 from bot.training.export import TrainedRun
 from bot.training.metrics import TOKENS_PER_BATCH, Variety, distinct, likelihood, words
@@ -72,7 +72,8 @@ def test_the_published_model_measures_as_its_training_run(
     trained = TrainedRun.read(trained_run)
     for split in ("valid", "test"):
         expected = held_out_loss(trained.searcher.model, trained.splits[split])
-        examples = held_out_examples(EvaluationConfig((str(corpus),), split))
+        source = WeightedCorpus(str(corpus))
+        examples = held_out_examples(EvaluationConfig((source,), evaluation_mix(), split))
         assert len(examples) == len(trained.splits[split])
         measured = likelihood(animal_artifact, examples).every
         assert measured.perplexity == pytest.approx(expected.perplexity, rel=1e-4)

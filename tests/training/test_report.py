@@ -10,8 +10,8 @@ import pytest
 
 from bot.artifact.artifact import Artifact
 from bot.errors import CheckpointError, MissingPackageError
-from bot.training.artifact_evaluation import EvaluationConfig, evaluate
-from bot.training.dataset import Example
+from bot.training.artifact_evaluation import EvaluationConfig, evaluate, evaluation_mix
+from bot.training.dataset import Example, WeightedCorpus
 from bot.training.evaluation import held_out_loss
 from bot.training.export import TrainedRun
 from bot.training.report import (
@@ -111,7 +111,7 @@ def test_an_evaluation_report_escapes_what_it_shows(
     animal_artifact: Artifact, trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.training.report.sample_prompts", lambda: [EVIL, "\ud800"])
-    config = EvaluationConfig((EVIL,))
+    config = EvaluationConfig((WeightedCorpus(EVIL),), evaluation_mix())
     evaluation = evaluate(animal_artifact, [Example(("The cat?",), "Meow.")], config)
     path = tmp_path / "sub" / "report.html"
     write_evaluation_report(path, evaluation, animal_artifact, trained_run)
@@ -119,7 +119,7 @@ def test_an_evaluation_report_escapes_what_it_shows(
     assert "<script" not in html
     page = Page(html)
     rows = {row[0]: row[1:] for row in page.rows}
-    assert rows["config.corpora"] == [EVIL]
+    assert EVIL in rows["config.corpora"][0]
     assert EVIL in rows
     assert rows["targets"] == ["1"]
     bits = evaluation.likelihood.every.bits_per_character
@@ -132,9 +132,8 @@ def test_replies_of_the_model_are_escaped_too(
     animal_artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(animal_artifact.tokenizer), "decode", lambda self, ids: EVIL)
-    evaluation = evaluate(
-        animal_artifact, [Example(("The cat?",), "Meow.")], EvaluationConfig(("x.tsv",))
-    )
+    config = EvaluationConfig((WeightedCorpus("x.tsv"),), evaluation_mix())
+    evaluation = evaluate(animal_artifact, [Example(("The cat?",), "Meow.")], config)
     write_evaluation_report(tmp_path / "report.html", evaluation, animal_artifact)
     html = (tmp_path / "report.html").read_text("utf-8")
     assert "<script" not in html
