@@ -12,6 +12,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     :raises UsageError: if it cannot be written there
     """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give the path of a file to write.")
     draft = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
