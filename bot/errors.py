@@ -5,6 +5,7 @@
     │   └── SettingsError         an environment variable is missing or wrong
     ├── TokenizerError            a tokenizer file cannot be read
     ├── CorpusError               a corpus cannot be read, or holds nothing to train on
+    ├── MissingPackageError       an optional package is not installed
     ├── CheckpointError           a training checkpoint cannot be read or does not fit
     ├── ArtifactError             a model in the store cannot be served
     │   ├── ModelNotFoundError    no such model, version or active model
@@ -45,6 +46,10 @@ class TokenizerError(CauserieError):
 
 class CorpusError(CauserieError):
     """A corpus cannot be read, or nothing in it is fit to train on."""
+
+
+class MissingPackageError(CauserieError):
+    """What was asked for needs a package that only some installations have."""
 
 
 class CheckpointError(CauserieError):

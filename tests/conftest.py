@@ -9,6 +9,7 @@ import torch
 from hypothesis import settings
 from small_runs import publish_animals, small_run, trainer_of
 
+from bot.artifact.artifact import Artifact
 from bot.artifact.store import ModelStore
 from bot.training.export import TrainedRun
 
@@ -52,3 +53,9 @@ def animal_store(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) ->
     root = tmp_path_factory.mktemp("store")
     publish_animals(TrainedRun.read(trained_run), ModelStore(root))
     return root
+
+
+@pytest.fixture(scope="session")
+def animal_artifact(animal_store: Path) -> Artifact:
+    """The model that says what the animals say, loaded."""
+    return Artifact.load(ModelStore(animal_store).resolve())

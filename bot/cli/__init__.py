@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import bot
-from bot.cli import corpus, models, serving, training
+from bot.cli import corpus, evaluation, models, serving, training
 from bot.errors import CauserieError
 
 app = typer.Typer(
@@ -25,6 +25,10 @@ app.command()(serving.run)
 app.command()(serving.chat)
 app.command()(training.train)
 app.command()(training.export)
+app.command()(evaluation.evaluate)
+app.command()(evaluation.compare)
+app.command()(evaluation.judge)
+app.command()(evaluation.attention)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(models.app, name="models")
 

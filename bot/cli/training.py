@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bot.cli import corpus_options as options
 from bot.cli.corpus import reading_progress
+from bot.cli.evaluation import write_training_report
 from bot.cli.models import StoreOption, open_store
 from bot.errors import UsageError
 from bot.training.recipes import RECIPES
@@ -287,6 +288,8 @@ def train(
             f"Stopped early: the held-out loss was lowest at step {trainer.best_step}, and the"
             " weights of that step are what is exported."
         )
+    if processes.is_main:
+        write_training_report(run, console)
     console.print(f"Done. Publish the model with: python -m bot export {run} --name NAME")
 
 

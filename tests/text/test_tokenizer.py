@@ -11,8 +11,10 @@ from bot.errors import TokenizerError
 from bot.text.tokenizer import (
     BOS_ID,
     EOS_ID,
+    EOS_LABEL,
     PAD_ID,
     SEP_ID,
+    SEP_LABEL,
     SPECIAL_SYMBOLS,
     UNK_ID,
     Tokenizer,
@@ -183,3 +185,41 @@ def test_any_texts_give_a_word_level_vocabulary_that_knows_them(texts: list[str]
     tokenizer = train_word_level(texts, 1, 10_000, MAX_SOURCE_TOKENS)
     assert not any(UNK_ID in tokenizer.encode(text) for text in texts)
     assert tokenizer.to_json() == train_word_level(texts, 1, 10_000, 12).to_json()
+
+
+def test_labels_are_legible_words_and_marks(bpe: Tokenizer, words: Tokenizer) -> None:
+    ids = [*bpe.encode("Hello there!"), SEP_ID, *bpe.encode("Don't"), EOS_ID]
+    assert "".join(bpe.labels(ids)) == f"Hellothere!{SEP_LABEL}Don't{EOS_LABEL}"
+    assert words.labels(words.encode_source("Hello, you!")) == ["hello", "you", "<unk>", EOS_LABEL]
+    assert bpe.labels([PAD_ID, BOS_ID, UNK_ID]) == ["<pad>", "<bos>", "<unk>"]
+
+
+def test_a_character_of_several_tokens_is_the_last_ones_label(bpe: Tokenizer) -> None:
+    assert bpe.labels(bpe.encode("\N{PARTY POPPER}\N{LATIN SMALL LETTER E WITH ACUTE}")) == [
+        *(
+            "\N{OPEN BOX}",
+            "…",
+            "…",
+            "…",
+            "\N{PARTY POPPER}",
+            "…",
+            "\N{LATIN SMALL LETTER E WITH ACUTE}",
+        )
+    ]
+
+
+def test_what_a_vocabulary_knows(bpe: Tokenizer, words: Tokenizer) -> None:
+    leaves_out = words.to_json().replace('"unk_token":"<unk>"', '"unk_token":"<pad>"')
+    assert leaves_out != words.to_json()
+    for tokenizer in (words, Tokenizer.from_json(leaves_out, 6)):
+        assert tokenizer.knows("Hello, how are you?")
+        assert tokenizer.knows("")
+        assert not tokenizer.knows("Hello Bob.")
+    assert bpe.knows("Hello \ud800 \N{PARTY POPPER} <unk> <pad>")
+
+
+@given(st.lists(st.integers(0, 319)))
+def test_each_token_has_a_label(bpe: Tokenizer, ids: list[int]) -> None:
+    labels = bpe.labels(ids)
+    assert len(labels) == len(ids)
+    assert all(label and label == label.strip() for label in labels)

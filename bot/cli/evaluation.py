@@ -1,0 +1,254 @@
+"""``python -m bot evaluate``, ``compare``, ``judge`` and ``attention``: how good a model is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from bot.cli import corpus_options as options
+from bot.cli.models import StoreOption, open_store
+from bot.errors import MissingPackageError, UsageError
+
+if TYPE_CHECKING:
+    from bot.artifact.artifact import Artifact
+    from bot.training.artifact_evaluation import OnProgress
+
+SpecArgument = Annotated[str, typer.Argument(metavar="NAME[/VERSION]", show_default=False)]
+DeviceOption = Annotated[
+    Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where the model runs.")
+]
+
+
+def evaluate(
+    context: typer.Context,
+    model: SpecArgument,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE", help="As train takes them; may be repeated."),
+    ] = None,
+    split: Annotated[
+        Literal["train", "valid", "test", "all"],
+        typer.Option(help="Which of the corpora's examples."),
+    ] = "test",
+    limit: Annotated[
+        int, typer.Option(min=0, help="At most so many examples, always the same; 0: all.")
+    ] = 0,
+    delimiter: options.Delimiter = "",
+    max_source_turns: options.MaxSourceTurns = 3,
+    max_reply_words: options.MaxReplyWords = 20,
+    cut_replies: options.CutReplies = True,
+    max_prompt_words: options.MaxPromptWords = 0,
+    deduplicate: options.Deduplicate = True,
+    drop: options.Drop = "",
+    offensive: options.Offensive = "default",
+    script: options.Script = "",
+    clean: options.Clean = True,
+    reverse: options.Reverse = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all numbers and settings here.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write an HTML report here.", dir_okay=False)
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Show this training run's loss curve in the report."),
+    ] = None,
+    store: StoreOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure a published model on held-out dialogue.
+
+    Bits per character are of the replies' raw text, whatever the model's tokens are.
+    """
+    from dataclasses import fields
+
+    from bot.training.artifact_evaluation import (
+        EvaluationConfig,
+        evaluation_mix,
+        held_out_examples,
+    )
+    from bot.training.artifact_evaluation import evaluate as measure
+    from bot.training.files import write_atomically
+    from bot.training.pictures import require
+    from bot.training.report import measures, write_evaluation_report
+    from bot.training.selection import MixConfig
+
+    if not corpus:
+        raise UsageError("There is nothing to measure on; give a corpus: --corpus FILE.jsonl.")
+    if run is not None and report is None:
+        raise UsageError("The loss curve of --run is part of a report; give --report FILE too.")
+    if run is not None and not run.is_dir():
+        raise UsageError(f"{run} does not exist; give the folder of a training run.")
+    for package in (["jinja2"] if report else []) + (["matplotlib"] if run else []):
+        require(package)  # now, and not after the measuring
+    artifact = _load(model, store, device)
+    chosen = {field.name for field in fields(MixConfig)} & context.params.keys()
+    mix = evaluation_mix(**{name: context.params[name] for name in chosen})
+    sources = options.parse_sources(corpus, delimiter)
+    config = EvaluationConfig(sources, mix, split, limit)
+    console = _console()
+    console.print("reading the corpora ...")
+    examples = held_out_examples(config)
+    with _progress(console) as on_progress:
+        evaluation = measure(artifact, examples, config, on_progress)
+    _print_rows(
+        [("model", evaluation.model), *measures(evaluation), ("machine", evaluation.machine)]
+    )
+    if json_file is not None:
+        write_atomically(json_file, evaluation.to_json().encode("utf-8", "replace"))
+    if report is not None:
+        write_evaluation_report(report, evaluation, artifact, run)
+
+
+def compare(
+    a: SpecArgument,
+    b: SpecArgument,
+    prompts: Annotated[
+        Path,
+        typer.Option(help="A prompt a line; tab-separated columns before it are earlier turns."),
+    ],
+    out: Annotated[Path, typer.Option(help="The sheet to fill in, tab-separated.")] = Path(
+        "comparison.tsv"
+    ),
+    key: Annotated[Path, typer.Option(help="Which model wrote what, JSON.")] = Path(
+        "comparison-key.json"
+    ),
+    seed: Annotated[int, typer.Option(help="Of the random order of the two replies.")] = 0,
+    store: StoreOption = None,
+    store_b: Annotated[
+        Path | None, typer.Option("--store-b", help="The store of B. Default: the store of A.")
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Write two models' replies side by side, in random order, for blind judging.
+
+    Fill in the column verdict with 1, 2 or tie; `judge` counts them.
+    """
+    from bot.training.comparison import compare as replies_of_both
+    from bot.training.comparison import key_json, read_prompts, sheet
+    from bot.training.files import write_atomically
+
+    if out.absolute() == key.absolute():
+        raise UsageError("The sheet and its key need two files; give --out and --key.")
+    conversations = read_prompts(prompts)
+    artifacts = _load(a, store, device), _load(b, store_b or store, device)
+    with _progress(_console()) as on_progress:
+        pairs = replies_of_both(*artifacts, conversations, seed, on_progress)
+    write_atomically(out, sheet(pairs).encode("utf-8", "replace"))
+    write_atomically(key, key_json(pairs, *artifacts, seed).encode("utf-8", "replace"))
+    print(
+        f"{len(pairs)} pairs of replies are in {out}; write 1, 2 or tie into its column verdict,"
+        f" then count with: python -m bot judge {out} --key {key}"
+    )
+
+
+def judge(
+    sheet: Annotated[Path, typer.Argument(help="The sheet, filled in.", show_default=False)],
+    key: Annotated[Path, typer.Option(help="The key that was written with it.")],
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write prompts, replies and verdicts here, as a table.")
+    ] = None,
+) -> None:
+    """Count the verdicts of a blind comparison."""
+    from bot.training.comparison import judge as open_sheet
+    from bot.training.files import write_atomically
+
+    judgement = open_sheet(sheet, key)
+    if markdown is not None:
+        write_atomically(markdown, judgement.to_markdown().encode("utf-8", "replace"))
+    _print_rows(
+        [
+            (f"A, {judgement.a}, is better", judgement.count("a")),
+            (f"B, {judgement.b}, is better", judgement.count("b")),
+            ("tie", judgement.count("tie")),
+            ("not judged", judgement.count("")),
+            ("p of the sign test, two-sided, without ties", judgement.p_value),
+        ]
+    )
+
+
+def attention(
+    turns: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[EARLIER TURN]... SENTENCE", help="What is said to it.", show_default=False
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")],
+    reply: Annotated[
+        str | None, typer.Option(help="A reply to read, instead of the model's own.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME[/VERSION]", help="Default: the active model."),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Draw where the model looks in the source while it writes each token of its reply."""
+    from bot.training.files import write_atomically
+    from bot.training.pictures import attend, attention_figure, check_format, rendered, require
+
+    check_format(out)
+    require("matplotlib")
+    attended = attend(_load(model, store, "cpu"), turns, reply)
+    write_atomically(out, rendered(attention_figure(attended), out.suffix))
+    print(out)
+
+
+def write_training_report(run: Path, console: Console) -> None:
+    """Leave a report in the folder of a run that has ended, if what draws it is installed."""
+    from bot.training import report
+
+    try:
+        console.print(f"The report is {report.write_training_report(run)}.")
+    except MissingPackageError as error:
+        console.print(f"No report was written: {error}")
+
+
+def _load(spec: str | None, store: Path | None, device: str) -> "Artifact":
+    from bot.artifact.artifact import Artifact, resolve_device
+
+    return Artifact.load(open_store(store).resolve(spec), resolve_device(device))
+
+
+def _console() -> Console:
+    return Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+
+
+@contextmanager
+def _progress(console: Console) -> "Iterator[OnProgress]":
+    """A bar for each thing that is done, on a terminal; nothing elsewhere."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks = {}
+
+        def on_progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield on_progress
+
+
+def _print_rows(rows: "list[tuple[str | int | float | None, ...]]") -> None:
+    from bot.training.report import cell
+
+    table = Table(box=None, show_header=False)
+    for name, value in rows:
+        table.add_row(Text(str(name)), Text(cell(value)))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000  # nothing is folded in a file or a pipe
+    console.print(table)
