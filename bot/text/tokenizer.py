@@ -22,6 +22,10 @@ PAD_ID, BOS_ID, EOS_ID, UNK_ID, SEP_ID = range(len(SPECIAL_SYMBOLS))
 # the sender. English averages four characters a token; no word is near this long.
 CHARACTERS_PER_TOKEN = 16
 
+MAX_BYTES_A_CHARACTER = 4  # in UTF-8
+EOS_LABEL = "\N{END OF PROOF}"
+SEP_LABEL = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
+
 
 class Tokenizer:
     """Normalises text, cuts it into tokens and maps them to ids.
@@ -114,6 +118,29 @@ class Tokenizer:
         """The text of the ids; special symbols and broken bytes leave no trace."""
         text = self._backend.decode(list(ids), skip_special_tokens=True)
         return text.replace("\N{REPLACEMENT CHARACTER}", "").strip()
+
+    def labels(self, ids: Sequence[int]) -> list[str]:
+        """A legible text for each token, for pictures and tables.
+
+        ``EOS`` and ``SEP`` become marks. Where a character is spread over several tokens, the last
+        of them has it and the others have an ellipsis.
+        """
+        marks = {EOS_ID: EOS_LABEL, SEP_ID: SEP_LABEL}
+        labels: list[str] = []
+        pending: list[int] = []  # tokens whose bytes do not end a character yet
+        for token_id in ids:
+            if token_id < len(SPECIAL_SYMBOLS):
+                labels.append(marks.get(token_id, SPECIAL_SYMBOLS[token_id]))
+                pending = []
+                continue
+            pending = [*pending, token_id][-MAX_BYTES_A_CHARACTER:]
+            text = self._backend.decode(pending, skip_special_tokens=True)
+            if text.endswith("\N{REPLACEMENT CHARACTER}"):
+                labels.append("\N{HORIZONTAL ELLIPSIS}")
+                continue
+            labels.append(text.strip() or "\N{OPEN BOX}")
+            pending = []
+        return labels
 
 
 def well_formed(text: str) -> str:
