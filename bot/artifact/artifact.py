@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 
+from bot.artifact.hypotheses import find_hypotheses
 from bot.artifact.manifest import SEARCHER_FILE, TOKENIZER_FILE, Manifest
+from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
 from bot.errors import SearcherError, TokenizerError, UsageError
-from bot.text.tokenizer import PAD_ID, Tokenizer
+from bot.text.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
 # Where in the exporter's source files an operation comes from: means nothing here.
 _SOURCE_RANGE = re.compile(r"\s+# .*:\d+:\d+$", re.MULTILINE)
@@ -84,9 +86,66 @@ class Artifact:
             raise SearcherError(f"{directory / SEARCHER_FILE}: {error}") from error
         return cls(manifest, tokenizer, searcher, device)
 
-    def search(self, source_ids: Sequence[Sequence[int]], max_length: int) -> list[list[int]]:
-        """``search_batch`` with this searcher; may be called from several threads at once."""
-        return search_batch(self._searcher, source_ids, max_length, self.device)
+    def search(
+        self,
+        source_ids: Sequence[Sequence[int]],
+        max_length: int,
+        options: SearchOptions = GREEDY,
+    ) -> list[list[int]]:
+        """``search_batch`` with this searcher; may be called from several threads at once.
+
+        :raises UsageError, SearcherError: as ``check`` does
+        """
+        if options.is_greedy:
+            return search_batch(self._searcher, source_ids, max_length, self.device)
+        found = self.hypotheses(source_ids, max_length, options)
+        return [best.token_ids for best, *_ in found]
+
+    def hypotheses(
+        self,
+        source_ids: Sequence[Sequence[int]],
+        max_length: int,
+        options: SearchOptions = GREEDY,
+    ) -> list[list[Hypothesis]]:
+        """The replies that a search found for each source, with their scores.
+
+        A row's result does not depend on the batch. May be called from several threads at once.
+
+        :param source_ids, max_length: as in ``search_batch``
+        :return: for each source at least one reply and at most ``beam_size``, the best first
+        :raises UsageError, SearcherError: as ``check`` does
+        """
+        self.check(options, max_length)
+        if not source_ids:
+            return []
+        with torch.inference_mode():
+            return find_hypotheses(
+                self._searcher, *_padded(source_ids, self.device), max_length, options
+            )
+
+    def check(self, options: SearchOptions, max_length: int) -> None:
+        """Whether this model can search in that way.
+
+        :raises UsageError: if the options do not fit the vocabulary or the longest reply
+        :raises SearcherError: if the model was exported by an older version that had no such search
+        """
+        if options.min_length > max_length:
+            raise UsageError(
+                f"min_length is {options.min_length} and a reply has at most {max_length} tokens;"
+                " lower it or raise MAX_REPLY_TOKENS."
+            )
+        size = self.tokenizer.vocabulary_size
+        for banned in options.banned_ids:
+            if not 0 <= banned < size:
+                raise UsageError(
+                    f"banned_ids has {banned}; the ids of this model are 0 to {size - 1}."
+                )
+            if banned == EOS_ID:
+                raise UsageError(
+                    f"banned_ids has {EOS_ID}, which ends a reply; use min_length for long replies."
+                )
+        if not options.is_greedy:
+            self._method("beam" if options.beam_size > 1 else "sample")
 
     def target_scores(
         self, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]]

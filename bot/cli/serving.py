@@ -1,7 +1,6 @@
 """``python -m bot run`` and ``python -m bot chat``: talk."""
 
 import asyncio
-import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot import console, log
-from bot.errors import ServingError
+from bot import log
+from bot.artifact.options import GREEDY, MAX_BEAM_SIZE, Hypothesis, SearchOptions
+from bot.errors import UsageError
 from bot.settings import Settings, load_settings, plan_workers, require_discord_token, usable_cores
 
 if TYPE_CHECKING:
-    from bot.serving.responder import Responder
-
-logger = logging.getLogger(__name__)
+    from bot.serving.responder import Attention, Candidate, Responder
 
 NO_TOKEN = (
-    "DISCORD_TOKEN is not set, so this is a chat in the terminal; type q to leave.\n"
+    "DISCORD_TOKEN is not set, so this is a chat in the terminal; type q to leave, /help for more."
+    "\n"
     "To put the bot on Discord, create a token as docs/discord.md shows and put it into .env."
 )
 
@@ -29,59 +28,149 @@ ModelOption = Annotated[
 ]
 
 
+BeamOption = Annotated[
+    int,
+    typer.Option(
+        "--beam",
+        metavar="K",
+        min=1,
+        max=MAX_BEAM_SIZE,
+        help="Keep the K best beginnings of a reply while searching; 1 is greedy search.",
+    ),
+]
+ShowScoresOption = Annotated[
+    bool,
+    typer.Option("--show-scores", help="In the terminal: show each reply found, and its scores."),
+]
+TemperatureOption = Annotated[
+    float,
+    typer.Option(
+        "--temperature", min=0.0, help="Draw tokens by chance, 0.7 for instance; 0: never."
+    ),
+]
+TopKOption = Annotated[
+    int, typer.Option("--top-k", min=0, help="Draw among the K most probable tokens; 0: all.")
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", help="The same chance each time. Default: another one each time."),
+]
+NoRepeatOption = Annotated[
+    int,
+    typer.Option(
+        "--no-repeat-ngram",
+        metavar="N",
+        min=0,
+        help="No N tokens in a row occur twice in a reply; 0: they may.",
+    ),
+]
+MinLengthOption = Annotated[
+    int, typer.Option("--min-length", min=0, help="The fewest tokens of a reply.")
+]
+
+
 def run(
     discord: Annotated[
         bool, typer.Option("--discord", help="Insist on the Discord service.")
     ] = False,
+    model: ModelOption = None,
+    beam: BeamOption = 1,
+    show_scores: ShowScoresOption = False,
+    temperature: TemperatureOption = 0.0,
+    top_k: TopKOption = 0,
+    seed: SeedOption = None,
+    no_repeat_ngram: NoRepeatOption = 0,
+    min_length: MinLengthOption = 0,
 ) -> None:
     """Serve Discord if DISCORD_TOKEN is set; otherwise chat in the terminal."""
-    settings = load_settings()
+    settings = _load_settings(model)
+    options = SearchOptions(
+        beam_size=beam,
+        temperature=temperature,
+        top_k=top_k,
+        seed=seed,
+        no_repeat_ngram=no_repeat_ngram,
+        min_length=min_length,
+    )
     if discord or settings.discord_token is not None:
         token = require_discord_token(settings)
+        if show_scores:
+            raise UsageError("--show-scores is for the terminal; use it with `python -m bot chat`.")
         log.configure(settings.log_level, sys.stdout, [token])
-        asyncio.run(_serve_discord(settings, token))
+        asyncio.run(_serve_discord(settings, options, token))
     else:
         print(NO_TOKEN, file=sys.stderr)
-        _chat(settings)
+        _chat(settings, options, show_scores=show_scores)
 
 
-def chat(model: ModelOption = None) -> None:
+def chat(
+    model: ModelOption = None,
+    beam: BeamOption = 1,
+    show_scores: ShowScoresOption = False,
+    temperature: TemperatureOption = 0.0,
+    top_k: TopKOption = 0,
+    seed: SeedOption = None,
+    no_repeat_ngram: NoRepeatOption = 0,
+    min_length: MinLengthOption = 0,
+) -> None:
     """Chat in the terminal; from a pipe, answer one line a line."""
-    settings = load_settings()
-    if model is not None:
-        settings = settings.model_copy(update={"model": model})
+    settings = _load_settings(model)
+    options = SearchOptions(
+        beam_size=beam,
+        temperature=temperature,
+        top_k=top_k,
+        seed=seed,
+        no_repeat_ngram=no_repeat_ngram,
+        min_length=min_length,
+    )
     if _at_terminal():
-        print("A chat in the terminal; type q to leave.", file=sys.stderr)
-    _chat(settings)
+        print("A chat in the terminal; type q to leave, /help for more.", file=sys.stderr)
+    _chat(settings, options, show_scores=show_scores)
 
 
-async def _serve_discord(settings: Settings, token: str) -> None:
+def _load_settings(model: str | None) -> Settings:
+    settings = load_settings()
+    return settings if model is None else settings.model_copy(update={"model": model})
+
+
+async def _serve_discord(settings: Settings, options: SearchOptions, token: str) -> None:
     from bot.discord_app.client import CauserieClient, run_client
 
-    async with serving(settings) as responder:
+    async with serving(settings, options) as responder:
         await run_client(CauserieClient(responder), token)
 
 
-def _chat(settings: Settings) -> None:
+def _chat(settings: Settings, options: SearchOptions, *, show_scores: bool) -> None:
+    from bot.console import lines
+    from bot.console.session import Session
+
     log.configure(settings.log_level, sys.stderr)
     with asyncio.Runner() as runner:
-        context = serving(settings)
-        responder = runner.run(context.__aenter__())
-
-        def reply(text: str) -> str:
-            try:
-                return runner.run(responder.reply(text))
-            except ServingError as error:
-                logger.exception("no reply could be made")
-                return f"[{error}]"
-
+        context = serving(settings, options)
+        talker = _Synchronous(runner.run(context.__aenter__()), runner)
+        piped = not _at_terminal()
+        session = Session(talker, options, show_scores=show_scores, piped=piped)
         try:
-            if _at_terminal():
-                console.converse(console.lines_from_terminal("you> "), reply, "bot> ")
+            if piped:
+                lines.converse(lines.lines_from_pipe(), session.answer)
             else:
-                console.converse(console.lines_from_pipe(), reply)
+                lines.converse(lines.lines_from_terminal("you> "), session.answer, "bot> ")
         finally:
             runner.run(context.__aexit__(None, None, None))
+
+
+class _Synchronous:
+    """A responder whose caller waits for it."""
+
+    def __init__(self, responder: "Responder", runner: asyncio.Runner) -> None:
+        self._responder = responder
+        self._runner = runner
+
+    def candidates(self, *turns: str, options: SearchOptions) -> "list[Candidate]":
+        return self._runner.run(self._responder.candidates(*turns, options=options))
+
+    def attention(self, *turns: str, hypothesis: Hypothesis) -> "Attention":
+        return self._runner.run(self._responder.attention(*turns, hypothesis=hypothesis))
 
 
 def _at_terminal() -> bool:
@@ -89,11 +178,13 @@ def _at_terminal() -> bool:
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator["Responder"]:
+async def serving(
+    settings: Settings, options: SearchOptions = GREEDY
+) -> AsyncIterator["Responder"]:
     """A responder whose model is loaded and warm.
 
-    :raises ArtifactError: if the model cannot be served
-    :raises UsageError: if the device is not there
+    :raises ArtifactError: if the model cannot be served, or cannot search as the options say
+    :raises UsageError: if the device is not there, or the options do not fit the model
     """
     from bot.artifact.artifact import Artifact, resolve_device
     from bot.artifact.store import ModelStore
@@ -102,6 +193,7 @@ async def serving(settings: Settings) -> AsyncIterator["Responder"]:
 
     device = resolve_device(settings.device)
     artifact = Artifact.load(ModelStore(settings.model_store).resolve(settings.model), device)
+    artifact.check(options, settings.max_reply_tokens)
     plan = plan_workers(
         usable_cores(),
         cuda=device == "cuda",
@@ -114,6 +206,7 @@ async def serving(settings: Settings) -> AsyncIterator["Responder"]:
         threads_per_worker=plan.threads_per_worker,
         queue_limit=settings.queue_limit,
         max_reply_tokens=settings.max_reply_tokens,
+        options=options,
     )
     async with engine:
         yield Responder(engine, artifact.tokenizer, settings.reply_timeout_s)

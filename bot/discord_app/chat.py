@@ -14,6 +14,8 @@ import discord
 
 from bot.discord_app.messages import readable, sendable, split_message, strip_mention
 from bot.errors import BusyError
+from bot.serving.conversation import Conversations
+from bot.serving.responder import FALLBACK
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,8 @@ UNREADABLE = (
 )
 BUSY = "I'm talking with many people right now. Please try again in a moment."
 FAILED = "Sorry, something went wrong on my side. Please try again."
+# What the bot says of itself and not the model: nothing to go on from.
+NOTICES = (HELLO, UNREADABLE, BUSY, FAILED, FALLBACK)
 
 # A typing indicator is worth waiting for, but not this long.
 TYPING_GRACE_S = 1.0
@@ -34,8 +38,8 @@ TYPING_GRACE_S = 1.0
 class SupportsReply(Protocol):
     """What the chat needs of a responder."""
 
-    async def reply(self, text: str) -> str:
-        """The reply to any string; raises ``ServingError`` if there is none."""
+    async def reply(self, *turns: str) -> str:
+        """The reply to the last turn; raises ``ServingError`` if there is none."""
         ...
 
 
@@ -43,11 +47,15 @@ class Chat:
     """Answers each message that is meant for the bot exactly once.
 
     :param client: whose messages these are
+    :param conversations: what each person and the bot said to each other in each channel
     """
 
-    def __init__(self, client: discord.Client, responder: SupportsReply) -> None:
+    def __init__(
+        self, client: discord.Client, responder: SupportsReply, conversations: Conversations
+    ) -> None:
         self._client = client
         self._responder = responder
+        self._conversations = conversations
         self._answering: set[asyncio.Task[None]] = set()
         self._draining = False
 
@@ -92,11 +100,38 @@ class Chat:
         )
 
     def _replies_to_us(self, message: discord.Message) -> bool:
+        return self._replied_to(message) is not None
+
+    def _replied_to(self, message: discord.Message) -> discord.Message | None:
+        """The message of ours that this one replies to, if Discord shows it."""
         original = message.reference.resolved if message.reference else None
-        return (
+        if (
             message.type is discord.MessageType.reply
             and isinstance(original, discord.Message)
             and original.author.id == self._user_id
+        ):
+            return original
+        return None
+
+    def _context(self, message: discord.Message) -> tuple[str, ...]:
+        """The turns before this one: what author and bot last said to each other in the channel.
+
+        Whoever replies to an older message, or to one for somebody else, goes on from that one.
+        """
+        turns = self._conversations.turns(_conversation_key(message))
+        original = self._replied_to(message)
+        if original is None:
+            return turns
+        said = self._text(original)
+        if said in NOTICES or said in turns[-1:] or not said:
+            return turns
+        return (said,)
+
+    def _remember(self, message: discord.Message, *turns: str) -> None:
+        self._conversations.add(_conversation_key(message), *turns)
+        # Nothing is kept for longer, also if nobody writes any more.
+        asyncio.get_running_loop().call_later(
+            self._conversations.memory_s, self._conversations.forget_expired
         )
 
     async def _answer(self, message: discord.Message) -> None:
@@ -107,8 +142,11 @@ class Chat:
             if not _may_send(message, permissions):
                 logger.info("%s stays unanswered: not allowed to send there", where)
                 return
-            answer = await self._write(message, where)
+            text = self._text(message)
+            answer = await self._write(message, text, where)
             await _send(message, answer, as_reply=permissions.read_message_history)
+            if answer not in NOTICES:
+                self._remember(message, text, answer)
         except (discord.Forbidden, discord.NotFound) as error:
             logger.info("%s stays unanswered: %s", where, error)
         except discord.HTTPException as error:
@@ -118,23 +156,31 @@ class Chat:
         else:
             logger.info("%s answered in %.3f s", where, time.perf_counter() - began)
 
-    async def _write(self, message: discord.Message, where: str) -> str:
-        """The answer's text; a failure becomes a sentence."""
+    def _text(self, message: discord.Message) -> str:
+        """What the message says to us."""
         text = strip_mention(message.content, self._user_id, _own_role_ids(message))
-        text = readable(text, {user.id: user.display_name for user in message.mentions})
+        return readable(text, {user.id: user.display_name for user in message.mentions})
+
+    async def _write(self, message: discord.Message, text: str, where: str) -> str:
+        """The answer to what the message says; a failure becomes a sentence."""
         if not text:
             named = isinstance(message.channel, discord.DMChannel) or self._mentions_us(message)
             # Discord withholds what a reply says unless it pings us.
             return HELLO if named else UNREADABLE
         try:
             async with _typing(message.channel):
-                return sendable(await self._responder.reply(text)) or FAILED
+                reply = await self._responder.reply(*self._context(message), text)
+                return sendable(reply) or FAILED
         except BusyError:
             logger.warning("%s is refused: the queue is full", where)
             return BUSY
         except Exception:
             logger.exception("%s: no reply could be made", where)
             return FAILED
+
+
+def _conversation_key(message: discord.Message) -> tuple[int, int]:
+    return message.channel.id, message.author.id
 
 
 def _own_role_ids(message: discord.Message) -> list[int]:

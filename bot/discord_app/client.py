@@ -10,6 +10,7 @@ import discord
 
 from bot.discord_app.chat import Chat, SupportsReply
 from bot.errors import CauserieError, SettingsError
+from bot.serving.conversation import Conversations
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +41,12 @@ class CauserieClient(discord.Client):
     """A discord.py client that passes messages to the chat and keeps few things in memory.
 
     :param responder: makes the replies; ready before the client connects
+    :param conversations: what is remembered of them; by default for half an hour
     """
 
-    def __init__(self, responder: SupportsReply) -> None:
+    def __init__(
+        self, responder: SupportsReply, conversations: Conversations | None = None
+    ) -> None:
         # discord.py warns that libraries for voice are missing; there is no voice here.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -52,7 +56,10 @@ class CauserieClient(discord.Client):
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
         )
-        self.chat = Chat(self, responder)
+        # An empty one is false.
+        if conversations is None:
+            conversations = Conversations()
+        self.chat = Chat(self, responder, conversations)
 
     async def on_ready(self) -> None:
         """Tell the operator that it works, and how to invite the bot."""

@@ -6,13 +6,15 @@ several workers make progress at once.
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import torch
 
-from bot.errors import BusyError, SearchFailedError
+from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
+from bot.errors import BusyError, CauserieError, SearchFailedError
 from bot.text.tokenizer import EOS_ID
 
 # TorchScript profiles the first call, optimises during the second and runs fast from then on;
@@ -20,15 +22,26 @@ from bot.text.tokenizer import EOS_ID
 WARM_UP_LENGTHS = (1, 8, 32)
 WARM_UP_ROUNDS = 2
 
+T = TypeVar("T")
+
 
 class Searcher(Protocol):
-    """What the engine needs of an artifact."""
+    """What the engine needs of an artifact; called from several threads at once."""
 
-    def search(self, source_ids: list[list[int]], max_length: int) -> list[list[int]]:
-        """Reply ids, ``EOS`` and ``PAD`` left out, at most ``max_length`` for each row.
+    def search(
+        self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+    ) -> list[list[int]]:
+        """Reply ids, ``EOS`` and ``PAD`` left out, at most ``max_length`` for each row."""
+        ...
 
-        Called from several threads at once.
-        """
+    def hypotheses(
+        self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+    ) -> list[list[Hypothesis]]:
+        """Every reply that a search found for each row, the best first."""
+        ...
+
+    def attention(self, source_ids: list[int], target_ids: list[int]) -> list[list[float]]:
+        """Attention weights while writing a reply: a row a target, a column a source token."""
         ...
 
 
@@ -39,6 +52,7 @@ class Engine:
     :param threads_per_worker: how many threads torch uses within one search
     :param queue_limit: how many requests may wait or run; the next one is refused
     :param max_reply_tokens: where the searcher stops if it has not ended the reply itself
+    :param options: how ``generate`` searches
     """
 
     def __init__(
@@ -49,12 +63,14 @@ class Engine:
         threads_per_worker: int,
         queue_limit: int,
         max_reply_tokens: int,
+        options: SearchOptions = GREEDY,
     ) -> None:
         self._searcher = searcher
         self._workers = workers
         self._threads_per_worker = threads_per_worker
         self._queue_limit = queue_limit
         self._max_reply_tokens = max_reply_tokens
+        self._options = options
         self._executor: ThreadPoolExecutor | None = None
         self._idle_workers = asyncio.Semaphore(workers)
         self._places_taken = 0
@@ -92,7 +108,7 @@ class Engine:
         everyone.wait()
         for _ in range(WARM_UP_ROUNDS):
             for length in WARM_UP_LENGTHS:
-                self._searcher.search([[EOS_ID] * length], self._max_reply_tokens)
+                self._search([EOS_ID] * length)
 
     async def generate(self, source_ids: list[int]) -> list[int]:
         """The reply to one source.
@@ -105,6 +121,30 @@ class Engine:
         :raises BusyError: at once, if ``queue_limit`` requests already wait or run
         :raises SearchFailedError: if the searcher raised or the engine does not run
         """
+        return await self._run(lambda: self._search(source_ids))
+
+    async def hypotheses(self, source_ids: list[int], options: SearchOptions) -> list[Hypothesis]:
+        """Every reply that a search found for one source, the best first.
+
+        :raises UsageError, SearcherError: if this model cannot search in that way
+        :raises BusyError, SearchFailedError: as ``generate`` does
+        """
+
+        def search() -> list[Hypothesis]:
+            (found,) = self._searcher.hypotheses([source_ids], self._max_reply_tokens, options)
+            return found
+
+        return await self._run(search)
+
+    async def attention(self, source_ids: list[int], target_ids: list[int]) -> list[list[float]]:
+        """Attention weights while writing a reply: a row a target, a column a source token.
+
+        :raises SearcherError: if the model was exported by a version that did not show them
+        :raises BusyError, SearchFailedError: as ``generate`` does
+        """
+        return await self._run(lambda: self._searcher.attention(source_ids, target_ids))
+
+    async def _run(self, work: Callable[[], T]) -> T:
         if self._executor is None:
             raise SearchFailedError("The engine is not running.")
         if self._places_taken >= self._queue_limit:
@@ -121,16 +161,18 @@ class Engine:
         if self._executor is None:
             self._give_up_place()
             raise SearchFailedError("The engine was closed before this search began.")
-        search = self._executor.submit(self._search, source_ids)
+        search = self._executor.submit(work)
         loop = asyncio.get_running_loop()
         search.add_done_callback(lambda _: loop.call_soon_threadsafe(self._give_up_place))
         try:
             return await asyncio.wrap_future(search)
+        except CauserieError:
+            raise
         except Exception as error:
             raise _search_failed(error) from error
 
     def _search(self, source_ids: list[int]) -> list[int]:
-        (reply_ids,) = self._searcher.search([source_ids], self._max_reply_tokens)
+        (reply_ids,) = self._searcher.search([source_ids], self._max_reply_tokens, self._options)
         return reply_ids
 
     def _give_up_place(self) -> None:

@@ -1,12 +1,16 @@
 """From a message to a reply: encode, search before the deadline, decode."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
+from bot.artifact.options import Hypothesis, SearchOptions
 from bot.errors import DeadlineError
+from bot.text.tokenizer import EOS_ID
 
 FALLBACK = "I have no words for that one. Could you say it another way?"
+
+T = TypeVar("T")
 
 
 class TextCodec(Protocol):
@@ -20,6 +24,10 @@ class TextCodec(Protocol):
         """The text of reply ids."""
         ...
 
+    def labels(self, ids: Sequence[int]) -> list[str]:
+        """A legible text for each token."""
+        ...
+
 
 class ReplyGenerator(Protocol):
     """What the responder needs of the engine."""
@@ -27,6 +35,37 @@ class ReplyGenerator(Protocol):
     async def generate(self, source_ids: list[int]) -> list[int]:
         """The reply ids to a source."""
         ...
+
+    async def hypotheses(self, source_ids: list[int], options: SearchOptions) -> list[Hypothesis]:
+        """Every reply that a search found for a source, the best first."""
+        ...
+
+    async def attention(self, source_ids: list[int], target_ids: list[int]) -> list[list[float]]:
+        """Attention weights while writing a reply: a row a target, a column a source token."""
+        ...
+
+
+class Candidate(NamedTuple):
+    """A reply that a search found.
+
+    :param text: never blank
+    """
+
+    text: str
+    hypothesis: Hypothesis
+
+
+class Attention(NamedTuple):
+    """Where a model looked while it wrote a reply.
+
+    :param source: S tokens, legible
+    :param reply: T tokens, legible
+    :param weights: T rows of S weights that sum to 1
+    """
+
+    source: list[str]
+    reply: list[str]
+    weights: list[list[float]]
 
 
 class Responder:
@@ -50,15 +89,43 @@ class Responder:
         :raises ServingError: what the engine raises
         """
         source_ids = self._tokenizer.encode_source(*turns)
+        return self._text(await self._in_time(self._engine.generate(source_ids)))
+
+    async def candidates(self, *turns: str, options: SearchOptions) -> list[Candidate]:
+        """Every reply to the newest turn that a search found, the best first.
+
+        :param turns: as ``reply`` has them
+        :raises UsageError, SearcherError: if the model cannot search in that way
+        :raises DeadlineError, ServingError: as ``reply`` does
+        """
+        source_ids = self._tokenizer.encode_source(*turns)
+        found = await self._in_time(self._engine.hypotheses(source_ids, options))
+        return [Candidate(self._text(one.token_ids), one) for one in found]
+
+    async def attention(self, *turns: str, hypothesis: Hypothesis) -> Attention:
+        """Where the model looks while it writes that reply to those turns.
+
+        :raises SearcherError: if the model was exported by a version that did not show it
+        :raises DeadlineError, ServingError: as ``reply`` does
+        """
+        source_ids = self._tokenizer.encode_source(*turns)
+        target_ids = hypothesis.token_ids + [EOS_ID] * hypothesis.ended
+        weights = await self._in_time(self._engine.attention(source_ids, target_ids))
+        labels = self._tokenizer.labels
+        return Attention(labels(source_ids), labels(target_ids), weights)
+
+    async def _in_time(self, work: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(self._reply_timeout_s):
-                reply_ids = await self._engine.generate(source_ids)
+                return await work
         except TimeoutError as error:
             raise DeadlineError(
                 f"The reply was not ready within {self._reply_timeout_s:g} s."
             ) from error
-        reply = self._tokenizer.decode(reply_ids).strip()
-        return reply if _is_visible(reply) else FALLBACK
+
+    def _text(self, reply_ids: Sequence[int]) -> str:
+        text = self._tokenizer.decode(reply_ids).strip()
+        return text if _is_visible(text) else FALLBACK
 
 
 def _is_visible(text: str) -> bool:

@@ -23,6 +23,12 @@ from bot.training.run import RunConfig, read_splits, read_tokenizer
 PARITY_PROMPTS = 64
 PARITY_BATCH = 16
 MAX_REPLY_TOKENS = 40  # as served by default
+SCRIPTED_METHODS = (
+    GreedySearcher.sample,
+    GreedySearcher.beam,
+    GreedySearcher.target_scores,
+    GreedySearcher.attention,
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def compile_searcher(searcher: GreedySearcher) -> bytes:
 
     :param searcher: in evaluation mode; its weights become what half precision makes of them
     """
-    for method in (GreedySearcher.target_scores, GreedySearcher.attention):
+    for method in SCRIPTED_METHODS:
         torch.jit.export(method)  # else only what ``forward`` calls is compiled
     scripted = torch.jit.script(searcher.half())
     content = io.BytesIO()

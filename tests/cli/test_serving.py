@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -37,6 +38,72 @@ def test_chat_answers_any_bytes(animal_store: Path) -> None:
     replies = result.stdout.decode().splitlines()
     assert len(replies) == len(lines)
     assert all(replies)
+
+
+def test_a_beam_shows_its_hypotheses_with_their_scores(animal_store: Path) -> None:
+    result = bot("chat", "--beam", "3", "--show-scores", stdin=CAT, MODEL_STORE=str(animal_store))
+    assert result.returncode == 0
+    reply, *hypotheses = result.stdout.decode().splitlines()
+    assert reply == "The cat says meow."
+    form = r"  score (-\d+\.\d\d), log-probability (-\d+\.\d\d): (.+)"
+    found = [re.fullmatch(form, line) for line in hypotheses]
+    assert len(found) == 3
+    assert all(found)
+    assert found[0][3] == reply
+    scores = [float(match[1]) for match in found]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_chance_is_repeatable_with_a_seed_and_other_chance_says_other_things(
+    animal_store: Path,
+) -> None:
+    def say(seed: int) -> list[str]:
+        options = ("--temperature", "5", "--top-k", "50", "--min-length", "3", "--seed", str(seed))
+        lines = CAT + b"/reset\n" + CAT
+        result = bot("chat", *options, stdin=lines, MODEL_STORE=str(animal_store))
+        return result.stdout.decode().splitlines()
+
+    first, _, again = say(1)
+    assert first == again
+    assert first != say(2)[0]
+
+
+def test_commands_from_a_pipe_are_answered_line_by_line(animal_store: Path) -> None:
+    lines = [CAT, b"/attention\n", b"/reset\n", b"/beam 2\n", b"/beam 0\n", OWL]
+    result = bot("run", stdin=b"".join(lines), MODEL_STORE=str(animal_store))
+    cat, attention, *others, owl = result.stdout.decode().splitlines()
+    assert (cat, owl) == ("The cat says meow.", "The owl says hoot.")
+    assert "cat \u2190 " in attention
+    assert others == [
+        "[Forgotten.]",
+        "[The beam size is 2.]",
+        "[beam_size is 0; it must be a whole number from 1 to 64.]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--top-k", "5"], "top_k is 5 and the temperature is 0"),
+        (["--beam", "2", "--temperature", "1"], "leaves nothing to chance"),
+        (["--min-length", "41"], "min_length is 41 and a reply has at most 40 tokens"),
+        (["--beam", "0"], "--beam"),
+    ],
+    ids=str,
+)
+def test_search_options_that_make_no_sense_are_usage_errors(
+    animal_store: Path, options: list[str], words: str
+) -> None:
+    result = bot("chat", *options, stdin=CAT, MODEL_STORE=str(animal_store))
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert words in result.stderr.decode()
+
+
+def test_scores_are_not_for_discord(tmp_path: Path) -> None:
+    token = f"{'a' * 24}.{'b' * 6}.{'c' * 27}"
+    result = bot("run", "--show-scores", DISCORD_TOKEN=token, MODEL_STORE=str(tmp_path))
+    assert result.returncode == 2
+    assert b"--show-scores is for the terminal" in result.stderr
 
 
 def test_run_without_a_token_says_how_to_get_one_and_chats(animal_store: Path) -> None:
@@ -135,16 +202,33 @@ def test_the_terminal_chat_prompts_and_leaves_at_q(animal_store: Path) -> None:
         assert process.wait(60) == 0
 
 
+def test_the_terminal_chat_has_commands_and_a_history(animal_store: Path) -> None:
+    with terminal_chat(animal_store) as (_, terminal):
+        read_until(terminal, b"you> ")
+        for line, answer in (
+            (b"/nonsense\n", "There is no /nonsense; there is /reset, /beam, /attention, /help."),
+            (CAT, "bot> The cat says meow."),
+            (b"/attention\n", "\u2588"),
+            (b"/beam 2\n", "[The beam size is 2.]"),
+            (b"\x1b[A\x1b[A\x1b[A\n", "bot> The cat says meow."),  # three times up
+        ):
+            os.write(terminal, line)
+            assert answer in read_until(terminal, b"you> ").decode()
+
+
 def test_ctrl_c_leaves_the_chat_without_a_traceback(animal_store: Path) -> None:
     with terminal_chat(animal_store) as (process, terminal):
         read_until(terminal, b"you> ")
         seen = b""
         # Readline prints its prompt just before it listens for signals: the first may be missed.
+        # One that comes while the process ends would kill it.
         while process.poll() is None:
             process.send_signal(signal.SIGINT)
-            with contextlib.suppress(OSError):  # the other end is closed
-                while select.select([terminal], [], [], 1)[0]:
+            try:
+                while select.select([terminal], [], [], 20)[0]:
                     seen += os.read(terminal, 1024)
+            except OSError:  # the other end is closed
+                process.wait(60)
         assert process.returncode == 130
         assert b"Traceback" not in seen
 

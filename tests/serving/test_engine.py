@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from bot.artifact.artifact import load_searcher, search_batch
-from bot.errors import BusyError, SearchFailedError
+from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
+from bot.errors import BusyError, SearchFailedError, UsageError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.serving.engine import WARM_UP_LENGTHS, Engine
@@ -26,11 +27,15 @@ class Searcher:
         self.work = work
         self.sources: list[list[int]] = []
         self.max_lengths: set[int] = set()
+        self.options: set[SearchOptions] = set()
         self.warm_ups: list[tuple[str, int, int]] = []
 
-    def search(self, source_ids: list[list[int]], max_length: int) -> list[list[int]]:
+    def search(
+        self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+    ) -> list[list[int]]:
         (source,) = source_ids
         self.max_lengths.add(max_length)
+        self.options.add(options)
         if set(source) == {2}:
             thread = threading.current_thread().name
             self.warm_ups.append((thread, len(source), torch.get_num_threads()))
@@ -38,6 +43,16 @@ class Searcher:
             self.sources.append(source)
             self.work(source)
         return [source[::-1]]
+
+    def hypotheses(
+        self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+    ) -> list[list[Hypothesis]]:
+        (reply,) = self.search(source_ids, max_length, options)
+        return [[Hypothesis(reply, -1.0, -1.0, ended=True)] * options.beam_size]
+
+    def attention(self, source_ids: list[int], target_ids: list[int]) -> list[list[float]]:
+        self.work(source_ids)
+        return [[1 / len(source_ids)] * len(source_ids)] * len(target_ids)
 
 
 def make_engine(
@@ -77,6 +92,60 @@ async def test_the_reply_is_what_the_searcher_wrote() -> None:
     assert searcher.max_lengths == {40}
 
 
+async def test_it_searches_as_it_was_told_from_the_warm_up_on() -> None:
+    searcher = Searcher()
+    options = SearchOptions(no_repeat_ngram=3)
+    engine = Engine(
+        searcher,
+        workers=1,
+        threads_per_worker=1,
+        queue_limit=1,
+        max_reply_tokens=40,
+        options=options,
+    )
+    async with engine:
+        await engine.generate([5])
+        assert searcher.options == {options}
+
+
+async def test_hypotheses_are_searched_for_as_each_request_says() -> None:
+    searcher = Searcher()
+    async with make_engine(searcher) as engine:
+        options = SearchOptions(beam_size=3)
+        found = await engine.hypotheses([5, 6], options)
+        assert [hypothesis.token_ids for hypothesis in found] == [[6, 5]] * 3
+        assert searcher.options == {GREEDY, options}
+        assert await engine.attention([5, 6], [7]) == [[0.5, 0.5]]
+
+
+async def test_every_kind_of_request_takes_a_place_in_the_queue() -> None:
+    gate = Gate()
+    async with make_engine(Searcher(gate), queue_limit=1) as engine:
+        running = asyncio.create_task(engine.attention([5], [6]))
+        await gate.reached()
+        for request in (
+            engine.generate([5]),
+            engine.hypotheses([5], GREEDY),
+            engine.attention([5], [6]),
+        ):
+            with pytest.raises(BusyError):
+                await request
+        gate.open()
+        await running
+
+
+async def test_an_error_that_already_speaks_to_the_user_comes_through_as_it_is() -> None:
+    refusal = UsageError("banned_ids has 2.")
+
+    def work(source: list[int]) -> None:
+        raise refusal
+
+    async with make_engine(Searcher(work)) as engine:
+        with pytest.raises(UsageError) as caught:
+            await engine.hypotheses([5], GREEDY)
+        assert caught.value is refusal
+
+
 async def test_each_of_many_requests_gets_its_own_reply() -> None:
     async with make_engine(Searcher(), workers=4, queue_limit=100) as engine:
         replies = await asyncio.gather(*(engine.generate([i, i + 1]) for i in range(3, 103)))
@@ -98,7 +167,9 @@ async def test_every_worker_is_warmed_up_with_its_threads_before_the_engine_is_r
 
 async def test_a_searcher_that_fails_the_warm_up_fails_the_start() -> None:
     class Broken(Searcher):
-        def search(self, source_ids: list[list[int]], max_length: int) -> list[list[int]]:
+        def search(
+            self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+        ) -> list[list[int]]:
             raise RuntimeError("no kernel")
 
     engine = make_engine(Broken(), workers=2)
@@ -240,7 +311,9 @@ async def test_the_event_loop_keeps_ticking_while_fifty_replies_are_computed() -
     compiled = load_searcher(compile_searcher(GreedySearcher(model)), "cpu")
 
     class Compiled:
-        def search(self, source_ids: list[list[int]], max_length: int) -> list[list[int]]:
+        def search(
+            self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+        ) -> list[list[int]]:
             return search_batch(compiled, source_ids, max_length, "cpu")
 
     stalls: list[float] = []

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
 from bot.errors import BusyError, DeadlineError, SearchFailedError
 from bot.serving.engine import Engine
 from bot.serving.responder import FALLBACK, Responder
-from bot.text.tokenizer import Tokenizer, train_bpe
+from bot.text.tokenizer import EOS_ID, Tokenizer, train_bpe
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -25,6 +26,9 @@ class Codec:
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(map(chr, ids))
 
+    def labels(self, ids: Sequence[int]) -> list[str]:
+        return ["." if i == EOS_ID else chr(i) for i in ids]
+
 
 class Upper:
     """An engine that answers in capitals, or with what the test sets."""
@@ -37,6 +41,21 @@ class Upper:
             raise self._answer
         text = Codec().decode(source_ids[:-1]).upper() if self._answer is None else self._answer
         return [ord(character) for character in text]
+
+
+class Found:
+    """An engine that finds what the test says, and looks everywhere alike."""
+
+    def __init__(self, *found: Hypothesis) -> None:
+        self._found = list(found)
+        self.options: SearchOptions | None = None
+
+    async def hypotheses(self, source_ids: list[int], options: SearchOptions) -> list[Hypothesis]:
+        self.options = options
+        return self._found
+
+    async def attention(self, source_ids: list[int], target_ids: list[int]) -> list[list[float]]:
+        return [[1 / len(source_ids)] * len(source_ids)] * len(target_ids)
 
 
 class Never:
@@ -83,10 +102,41 @@ async def test_what_the_engine_raises_comes_through(error: Exception) -> None:
     assert caught.value is error
 
 
+async def test_candidates_are_what_was_found_and_none_is_blank() -> None:
+    found = Hypothesis([ord("A")], -1.0, -0.9, ended=True), Hypothesis([], -3.0, -3.0, ended=True)
+    engine = Found(*found)
+    options = SearchOptions(beam_size=2)
+    candidates = await Responder(engine, Codec(), 5).candidates("hello", options=options)
+    assert candidates == [("A", found[0]), (FALLBACK, found[1])]
+    assert engine.options is options
+
+
+async def test_candidates_past_their_deadline_are_an_error() -> None:
+    class NeverFound(Never):
+        async def hypotheses(self, source_ids: list[int], options: SearchOptions) -> list[int]:
+            return await self.generate(source_ids)
+
+    with pytest.raises(DeadlineError):
+        await Responder(NeverFound(), Codec(), 0.01).candidates("hello", options=GREEDY)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+async def test_attention_names_the_tokens_of_its_rows_and_columns(ended: bool) -> None:
+    hypothesis = Hypothesis([ord("O"), ord("K")], -1.0, -1.0, ended=ended)
+    source, reply, weights = await Responder(Found(), Codec(), 5).attention(
+        "hi", hypothesis=hypothesis
+    )
+    assert source == ["h", "i", "."]
+    assert reply == ["O", "K"] + ["."] * ended
+    assert [len(row) for row in weights] == [3] * len(reply)
+
+
 class Echo:
     """A searcher whose reply is its source."""
 
-    def search(self, source_ids: list[list[int]], max_length: int) -> list[list[int]]:
+    def search(
+        self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+    ) -> list[list[int]]:
         return [source[:max_length] for source in source_ids]
 
 

@@ -1,12 +1,13 @@
-"""A chat in the terminal, or through a pipe: one line in, one line out."""
+"""Lines in and lines out: a terminal with line editing, or a pipe."""
 
 import sys
 from collections.abc import Callable, Iterator
 
 
 def lines_from_terminal(prompt: str) -> Iterator[str]:
-    """What the user types, with line editing, until ``q``, ``quit`` or end of file."""
-    import readline  # noqa: F401 (importing it gives input() its line editing)
+    """What the user types, with line editing and a history in memory, until ``q``, ``quit`` or end
+    of file."""
+    import readline  # noqa: F401 (importing it gives input() both)
 
     while True:
         try:
@@ -36,8 +37,12 @@ def reconfigure(stream: object) -> None:
         change(errors="replace")
 
 
-def converse(lines: Iterator[str], reply: Callable[[str], str], prefix: str = "") -> None:
-    """Answer each line with one line on standard output, at once."""
+def converse(lines: Iterator[str], answer: Callable[[str], list[str]], prefix: str = "") -> None:
+    """Answer each line on standard output, at once.
+
+    :param answer: the lines to print, of which the first gets the prefix
+    """
     reconfigure(sys.stdout)
     for line in lines:
-        print(prefix + " ".join(reply(line).split()), flush=True)
+        first, *rest = answer(line)
+        print("\n".join((prefix + first, *rest)), flush=True)
