@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import bot
-from bot.cli import models, serving, training
+from bot.cli import importing, models, serving, training
 from bot.errors import CauserieError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command()(serving.run)
 app.command()(serving.chat)
 app.command()(training.train)
 app.command()(training.export)
+app.command()(importing.import_checkpoint)
 app.add_typer(models.app, name="models")
 
 
