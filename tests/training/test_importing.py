@@ -226,7 +226,8 @@ def test_the_tutorials_normalisation_is_given_up_only_where_it_loses_most_words(
 
 
 def test_words_spelt_like_our_symbols_are_harmless(tmp_path: Path) -> None:
-    model = with_words(["<eos>", "<unk>", "a"], tmp_path, ancestor=True)
+    model = with_words(["<eos>", "<unk>", "a", "don't"], tmp_path, ancestor=True)
+    assert not model.normalises
     assert model.tokenizer.encode("<eos> a <unk> <UNK> <pad>") == [7]
     assert model.tokenizer.decode([5, 7]) == "a"
 

@@ -36,7 +36,7 @@ def payload(request: pytest.FixtureRequest, marker: Path) -> Payload:
         return Payload(os.system, f"touch {marker}")
     if request.param == "exec":
         return Payload(builtins.exec, code)
-    return Payload(getattr, Payload(builtins.eval, code), "name")
+    return Payload(getattr, Payload(builtins.eval, code), "__doc__")
 
 
 def refused(path: Path, marker: Path, **options: str) -> str:
