@@ -34,13 +34,8 @@ def import_checkpoint(
     file may hold is run.
     """
     from bot.artifact.store import check_name
-    from bot.training.importing import (
-        ImportedModel,
-        facts,
-        import_card,
-        printable,
-        publish_import,
-    )
+    from bot.training.import_card import facts, import_card, printable
+    from bot.training.importing import ImportedModel, publish_import
     from bot.training.model_card import sample_prompts, sample_replies
 
     check_name(name)

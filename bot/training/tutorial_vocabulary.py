@@ -63,6 +63,8 @@ class Vocabulary:
                 f"{what} begins with {words[:SPECIAL_COUNT]} and not with PAD, SOS and EOS;"
                 f" {SAVE_AGAIN}."
             )
+        if len(words) == SPECIAL_COUNT:
+            raise CheckpointError(f"{what} holds no word; {SAVE_AGAIN}.")
         for number, word in enumerate(words[SPECIAL_COUNT:], SPECIAL_COUNT):
             index = word2index.get(word)
             if not isinstance(index, int) or index != number:

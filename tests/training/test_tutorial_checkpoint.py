@@ -83,6 +83,11 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     ("word is a number", lambda v: v["voc_dict"]["index2word"].update({5: 5}), "does not number"),
     ("gap", lambda v: v["voc_dict"]["index2word"].pop(7), "does not number"),
     ("no EOS", lambda v: v["voc_dict"]["index2word"].update({2: "END"}), "PAD, SOS and EOS"),
+    (
+        "no word",
+        lambda v: v["voc_dict"].update(index2word=dict(enumerate(("PAD", "SOS", "EOS")))),
+        "holds no word",
+    ),
     ("two orders", lambda v: v["voc_dict"]["word2index"].clear(), "in word2index"),
     ("miscounted", lambda v: v["voc_dict"].update(num_words=12), "says it has 12"),
     ("fewer words", fewer_words, "embeddings of 210 words and its vocabulary has 209"),
