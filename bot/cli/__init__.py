@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import bot
-from bot.cli import corpus, evaluation, models, serving, training
+from bot.cli import corpus, evaluation, importing, models, serving, training
 from bot.errors import CauserieError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command()(evaluation.compare)
 app.command()(evaluation.judge)
 app.command()(evaluation.attention)
 app.add_typer(corpus.app, name="corpus")
+app.command()(importing.import_checkpoint)
 app.add_typer(models.app, name="models")
 
 

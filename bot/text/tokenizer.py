@@ -83,14 +83,14 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of any string, without special symbols around them."""
-        return self._backend.encode(well_formed(text), add_special_tokens=False).ids
+        return _without_pad(self._backend.encode(well_formed(text), add_special_tokens=False).ids)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """``encode`` for many texts, on all cores."""
         encodings = self._backend.encode_batch(
             [well_formed(text) for text in texts], add_special_tokens=False
         )
-        return [encoding.ids for encoding in encodings]
+        return [_without_pad(encoding.ids) for encoding in encodings]
 
     def knows(self, text: str) -> bool:
         """Whether the vocabulary has every token of the text, as normalised."""
@@ -148,6 +148,11 @@ class Tokenizer:
         return labels
 
 
+def _without_pad(ids: list[int]) -> list[int]:
+    """What a vocabulary without ``UNK`` makes of unknown words is left out; see ``word_level``."""
+    return [i for i in ids if i != PAD_ID]
+
+
 def well_formed(text: str) -> str:
     """The text with surrogate pairs joined and lone surrogates replaced.
 
@@ -194,31 +199,43 @@ def train_bpe(
     return Tokenizer(backend, max_source_tokens, max_source_turns)
 
 
-def word_level(word_to_id: Mapping[str, int], max_source_tokens: int) -> Tokenizer:
-    """A word-level tokenizer with the tutorial's normalisation and the given vocabulary.
+def word_level(
+    word_to_id: Mapping[str, int],
+    max_source_tokens: int,
+    *,
+    unknown: str = UNK,
+    normalise: bool = True,
+) -> Tokenizer:
+    """A word-level tokenizer with the given vocabulary.
 
     Source: PyTorch chatbot tutorial, "Load & Preprocess Data", ``normalizeString``.
 
     :param word_to_id: ids of the words; the special symbols have theirs, from 0 to 4
+    :param unknown: what other words become: ``UNK``, or ``PAD`` to leave them out, for a model
+        that was trained on sentences of known words only
+    :param normalise: as the tutorial does; otherwise text is split at white space, in lower case
+        if the vocabulary is
     """
     vocabulary = dict(word_to_id) | {symbol: i for i, symbol in enumerate(SPECIAL_SYMBOLS)}
-    backend = Backend(models.WordLevel(vocabulary, unk_token=UNK))
+    backend = Backend(models.WordLevel(vocabulary, unk_token=unknown))
     backend.add_special_tokens(list(SPECIAL_SYMBOLS))
-    backend.normalizer = normalizers.Sequence(
-        [
+    if normalise:
+        steps = [
             normalizers.Lowercase(),
             normalizers.NFD(),
             normalizers.Replace(Regex(r"\p{Mn}"), ""),
             normalizers.Replace(Regex("[^a-zA-Z.!?]+"), " "),
             normalizers.Strip(),
         ]
-    )
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.WhitespaceSplit(),
-            pre_tokenizers.Split(Regex("[.!?]"), behavior="merged_with_next"),
-        ]
-    )
+    else:
+        in_lower_case = all(word == word.lower() for word in word_to_id)
+        steps = [normalizers.Lowercase()] if in_lower_case else []
+        # Words like these are in the vocabulary, and a user may type them.
+        steps += [normalizers.Replace(symbol, " ") for symbol in SPECIAL_SYMBOLS]
+    backend.normalizer = normalizers.Sequence(steps)
+    spaces = pre_tokenizers.WhitespaceSplit()
+    marks = pre_tokenizers.Split(Regex("[.!?]"), behavior="merged_with_next")
+    backend.pre_tokenizer = pre_tokenizers.Sequence([spaces, marks] if normalise else [spaces])
     backend.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     return Tokenizer(backend, max_source_tokens)
 

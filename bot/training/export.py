@@ -72,14 +72,15 @@ class TrainedRun:
         return cls(config, tokenizer, searcher, read_splits(run), steps, hours)
 
 
-def compile_searcher(searcher: GreedySearcher) -> bytes:
-    """The searcher as TorchScript, its weights in half precision, which halves the file.
+def compile_searcher(searcher: GreedySearcher, dtype: torch.dtype = torch.float16) -> bytes:
+    """The searcher as TorchScript.
 
-    :param searcher: in evaluation mode; its weights become what half precision makes of them
+    :param searcher: in evaluation mode; its weights become what ``dtype`` makes of them
+    :param dtype: of the weights in the file; half precision halves it
     """
     for method in SCRIPTED_METHODS:
         torch.jit.export(method)  # else only what ``forward`` calls is compiled
-    scripted = torch.jit.script(searcher.half())
+    scripted = torch.jit.script(searcher.to(dtype))
     content = io.BytesIO()
     torch.jit.save(scripted, content)
     searcher.float()

@@ -12,6 +12,7 @@ from bot.text.tokenizer import (
     BOS_ID,
     EOS_ID,
     EOS_LABEL,
+    PAD,
     PAD_ID,
     SEP_ID,
     SEP_LABEL,
@@ -158,6 +159,21 @@ def test_word_level_splits_as_the_tutorial_does(text: str) -> None:
 
 def test_word_level_maps_unknown_words_to_unk(words: Tokenizer) -> None:
     assert words.encode("Hello, stranger. How are you?") == [5, UNK_ID, 10, 6, 7, 8, 9]
+
+
+def test_word_level_leaves_unknown_words_out_if_told_to() -> None:
+    words = word_level({"hello": 5, "?": 6}, 6, unknown=PAD)
+    reread = Tokenizer.from_json(words.to_json(), 6)
+    assert reread.encode("Hello, stranger?") == [5, 6]
+    assert reread.encode_batch(["stranger", "hello"]) == [[], [5]]
+    assert reread.encode_source("Who, me?!") == [6, EOS_ID]
+
+
+def test_word_level_without_the_tutorials_normalisation_splits_at_white_space() -> None:
+    lower = word_level({"don't": 5, "été": 6, "?": 7}, 6, normalise=False)
+    assert lower.encode(" Don't\tÉté ? été?") == [5, 6, 7, UNK_ID]
+    mixed = word_level({"Don't": 5}, 6, normalise=False)
+    assert mixed.encode("Don't don't <PAD> <eos>") == [5, UNK_ID, UNK_ID]
 
 
 def test_word_level_replies_have_no_space_before_punctuation(words: Tokenizer) -> None:

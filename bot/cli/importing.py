@@ -1,0 +1,55 @@
+"""``python -m bot import-checkpoint``: serve a model that was trained elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.models import StoreOption, open_store
+
+
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(help="The checkpoint, such as 4000_checkpoint.tar.")],
+    name: Annotated[str, typer.Option(help="The model's name in the store.")],
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="VOC_FILE",
+            help="The voc.tar of a checkpoint of ywk991112/pytorch-chatbot. Default: the one beside"
+            " the checkpoint.",
+        ),
+    ] = None,
+    description: Annotated[
+        str | None, typer.Option(help="One line. Default: what it was imported from.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="What it speaks.")] = "en",
+    activate: Annotated[
+        bool, typer.Option("--activate/--no-activate", help="Serve it from the next start on.")
+    ] = True,
+    store: StoreOption = None,
+) -> None:
+    """Publish a checkpoint of the PyTorch chatbot tutorial, or of its ancestor, in the store.
+
+    Sizes, layers and attention are read off its tensors, wherever it was trained; nothing that the
+    file may hold is run.
+    """
+    from bot.artifact.store import check_name
+    from bot.training.import_card import facts, import_card, printable
+    from bot.training.importing import ImportedModel, publish_import
+    from bot.training.model_card import sample_prompts, sample_replies
+
+    check_name(name)
+    model = ImportedModel.read(file, vocabulary)
+    for label, value in facts(model):
+        print(f"{label + ':':16}{value}")
+    replies = sample_replies(model.searcher, model.tokenizer, sample_prompts())
+    path = publish_import(
+        model,
+        open_store(store),
+        name,
+        card=import_card(name, model, replies),
+        description=description or f"Imported from {printable(model.file_name)}.",
+        language=language,
+        activate=activate,
+    )
+    print(f"Published {path}. Talk to it with: python -m bot chat --model {name}")

@@ -1,0 +1,57 @@
+"""``import-checkpoint``, mostly as a process."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from command import bot
+from tutorial_model import TutorialModel, pairs, trained
+from typer.testing import CliRunner
+
+from bot.artifact.store import ModelStore
+from bot.cli import app
+
+
+def test_a_checkpoint_is_imported_and_talked_to(tmp_path: Path) -> None:
+    model = trained("dot", 24, 1, 1)
+    path, store = model.save(tmp_path / "100_checkpoint.tar"), tmp_path / "store"
+    result = bot("import-checkpoint", path, "--name=mine", f"--store={store}")
+    output = result.stdout.decode()
+    assert result.returncode == 0, result.stderr.decode()
+    for found in ("words:          207", "hidden size:    24", "attention:      dot", "100\n"):
+        assert found in output
+    assert "python -m bot chat --model mine" in output
+    prompt, _ = pairs()[0]
+    chat = bot("chat", "--model=mine", stdin=f"{prompt}\n".encode(), MODEL_STORE=str(store))
+    expected = " ".join(model.reply(prompt, 40))
+    assert chat.stdout.decode().replace(" ", "").strip() == expected.replace(" ", "")
+
+
+def test_a_version_is_activated_only_if_wanted(tmp_path: Path) -> None:
+    path = TutorialModel("dot", 4, 1, 1).save(tmp_path / "a.tar")
+    options = ("--name=mine", "--no-activate", "--description=From home.", "--language=de")
+    arguments = ["import-checkpoint", str(path), *options, f"--store={tmp_path / 'store'}"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    (version,) = ModelStore(tmp_path / "store").versions()
+    assert not version.active
+    manifest = (version.path / "manifest.json").read_text()
+    assert '"From home."' in manifest
+    assert '"language": "de"' in manifest
+
+
+@pytest.mark.parametrize("kind", ["folder", "foreign", "name"])
+def test_what_cannot_be_imported_is_one_sentence(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.tar"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "foreign":
+        torch.save(torch.nn.Linear(1, 1).state_dict(), path)
+    name = "../mine" if kind == "name" else "mine"
+    store = tmp_path / "store"
+    result = bot("import-checkpoint", path, f"--name={name}", f"--store={store}")
+    assert result.returncode == (2 if kind == "name" else 1)
+    error = result.stderr.decode()
+    assert error.startswith("error: ")
+    assert len(error.splitlines()) == 1
+    assert not store.exists()
