@@ -8,6 +8,11 @@ from pathlib import Path
 
 from bot.errors import UsageError
 
+_OURS = {
+    "default": "offensive_words.txt",
+    "hateful": "hateful_words.txt",
+    "self-harm": "self_harm_words.txt",
+}
 _ENTRY = re.compile(r"\*?[^\s*]+(?: [^\s*]+)*\*?")
 
 
@@ -48,14 +53,15 @@ class WordList:
     def named(cls, name: str) -> "WordList":
         """The list of that name.
 
-        :param name: ``default``, which comes with Causerie; ``none``, which is empty; or the path
-            of a UTF-8 file with one entry a line, ``#`` beginning a comment line
+        :param name: ``default`` (offensive words), ``hateful`` or ``self-harm``, which come with
+            Causerie; ``none``, which is empty; or the path of a UTF-8 file with one entry a line,
+            ``#`` beginning a comment line
         :raises UsageError: if the file cannot be read or an entry is malformed
         """
         if name == "none":
             return cls([])
-        if name == "default":
-            text = resources.files("bot.text").joinpath("offensive_words.txt").read_text("utf-8")
+        if name in _OURS:
+            text = resources.files("bot.text").joinpath(_OURS[name]).read_text("utf-8")
         else:
             try:
                 text = Path(name).read_text("utf-8-sig")

@@ -1,0 +1,43 @@
+"""What the bot does not take up, and what it never says.
+
+A small model agrees with nearly everything. Lists of words are a blunt tool, so what they find is
+answered kindly and without blame: a harmless message that they find too loses little.
+"""
+
+from bot.text.word_list import WordList
+
+DEFLECTION = "I'd rather not talk about that. What else is on your mind?"
+CARE = (
+    "I'm sorry that you are going through this. I'm only a small bot, but there are people who can"
+    " help: please talk to somebody you trust, or call a crisis line where you live."
+)
+
+
+class ContentFilter:
+    """Stands before and behind the model.
+
+    :param unsaid: what no reply may hold
+    :param hateful: what a message may hold for the model not to see it
+    :param self_harm: what a message may hold to be answered by naming who can help
+    """
+
+    def __init__(self, unsaid: WordList, hateful: WordList, self_harm: WordList) -> None:
+        self._unsaid = unsaid
+        self._hateful = hateful
+        self._self_harm = self_harm
+
+    @classmethod
+    def default(cls) -> "ContentFilter":
+        """A filter with the lists that come with Causerie."""
+        return cls(*map(WordList.named, ("default", "hateful", "self-harm")))
+
+    def answer_to(self, message: str) -> str | None:
+        """What to answer in the model's place; ``None`` where the model may answer."""
+        straight = message.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+        if self._self_harm.search(straight):
+            return CARE
+        return DEFLECTION if self._hateful.search(straight) else None
+
+    def allows(self, reply: str) -> bool:
+        """Whether a reply may be said."""
+        return not self._unsaid.search(reply)
