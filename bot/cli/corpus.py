@@ -97,7 +97,7 @@ def show(
     """Print the first conversations of a corpus, as they are read; replies have an arrow."""
     from itertools import islice
 
-    from bot.console import reconfigure
+    from bot.console.lines import reconfigure
     from bot.training.corpus import ReadingLog, open_corpus
 
     reconfigure(sys.stdout)

@@ -188,6 +188,7 @@ async def serving(
     """
     from bot.artifact.artifact import Artifact, resolve_device
     from bot.artifact.store import ModelStore
+    from bot.serving.content_filter import ContentFilter
     from bot.serving.engine import Engine
     from bot.serving.responder import Responder
 
@@ -209,4 +210,6 @@ async def serving(
         options=options,
     )
     async with engine:
-        yield Responder(engine, artifact.tokenizer, settings.reply_timeout_s)
+        yield Responder(
+            engine, artifact.tokenizer, settings.reply_timeout_s, ContentFilter.default()
+        )

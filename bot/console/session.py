@@ -9,7 +9,8 @@ from bot.artifact.options import Hypothesis, SearchOptions
 from bot.console.heatmap import alignment, heatmap
 from bot.errors import CauserieError, ServingError, UsageError
 from bot.serving.conversation import Conversation
-from bot.serving.responder import FALLBACK, Attention, Candidate
+from bot.serving.responder import Attention, Candidate
+from bot.serving.sentences import NOT_THE_MODELS
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Session:
         candidates = self._talker.candidates(*turns, options=self._options)
         reply = candidates[0].text
         self._last = (turns, candidates[0].hypothesis)
-        if line.strip() and reply != FALLBACK:
+        if line.strip() and reply not in NOT_THE_MODELS:
             self._conversation.add(line, reply)
         lines = [_on_one_line(reply)]
         if self._show_scores:

@@ -15,7 +15,7 @@ import discord
 from bot.discord_app.messages import readable, sendable, split_message, strip_mention
 from bot.errors import BusyError
 from bot.serving.conversation import Conversations
-from bot.serving.responder import FALLBACK
+from bot.serving.sentences import NOT_THE_MODELS
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ UNREADABLE = (
 BUSY = "I'm talking with many people right now. Please try again in a moment."
 FAILED = "Sorry, something went wrong on my side. Please try again."
 # What the bot says of itself and not the model: nothing to go on from.
-NOTICES = (HELLO, UNREADABLE, BUSY, FAILED, FALLBACK)
+NOTICES = (HELLO, UNREADABLE, BUSY, FAILED, *NOT_THE_MODELS)
 
 # A typing indicator is worth waiting for, but not this long.
 TYPING_GRACE_S = 1.0

@@ -4,13 +4,8 @@ A small model agrees with nearly everything. Lists of words are a blunt tool, so
 answered kindly and without blame: a harmless message that they find too loses little.
 """
 
+from bot.serving.sentences import CARE, DEFLECTION
 from bot.text.word_list import WordList
-
-DEFLECTION = "I'd rather not talk about that. What else is on your mind?"
-CARE = (
-    "I'm sorry that you are going through this. I'm only a small bot, but there are people who can"
-    " help: please talk to somebody you trust, or call a crisis line where you live."
-)
 
 
 class ContentFilter:

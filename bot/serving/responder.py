@@ -6,9 +6,11 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from bot.artifact.options import Hypothesis, SearchOptions
 from bot.errors import DeadlineError
+from bot.serving.content_filter import ContentFilter
+from bot.serving.sentences import FALLBACK
 from bot.text.tokenizer import EOS_ID
 
-FALLBACK = "I have no words for that one. Could you say it another way?"
+NOTHING_FOUND = Hypothesis(token_ids=[], ended=True, log_probability=0.0, score=0.0)
 
 T = TypeVar("T")
 
@@ -72,14 +74,20 @@ class Responder:
     """Answers the newest turn of a conversation with a sentence.
 
     :param reply_timeout_s: how long a search may take, its wait in the queue included
+    :param content_filter: what the model does not get to see, and what it does not get to say
     """
 
     def __init__(
-        self, engine: ReplyGenerator, tokenizer: TextCodec, reply_timeout_s: float
+        self,
+        engine: ReplyGenerator,
+        tokenizer: TextCodec,
+        reply_timeout_s: float,
+        content_filter: ContentFilter,
     ) -> None:
         self._engine = engine
         self._tokenizer = tokenizer
         self._reply_timeout_s = reply_timeout_s
+        self._content_filter = content_filter
 
     async def reply(self, *turns: str) -> str:
         """The reply to the newest turn, which is the last; never blank.
@@ -88,6 +96,8 @@ class Responder:
         :raises DeadlineError: if the reply is not ready in time
         :raises ServingError: what the engine raises
         """
+        if instead := self._content_filter.answer_to(turns[-1]):
+            return instead
         source_ids = self._tokenizer.encode_source(*turns)
         return self._text(await self._in_time(self._engine.generate(source_ids)))
 
@@ -98,6 +108,8 @@ class Responder:
         :raises UsageError, SearcherError: if the model cannot search in that way
         :raises DeadlineError, ServingError: as ``reply`` does
         """
+        if instead := self._content_filter.answer_to(turns[-1]):
+            return [Candidate(instead, NOTHING_FOUND)]
         source_ids = self._tokenizer.encode_source(*turns)
         found = await self._in_time(self._engine.hypotheses(source_ids, options))
         return [Candidate(self._text(one.token_ids), one) for one in found]
@@ -125,7 +137,7 @@ class Responder:
 
     def _text(self, reply_ids: Sequence[int]) -> str:
         text = self._tokenizer.decode(reply_ids).strip()
-        return text if _is_visible(text) else FALLBACK
+        return text if _is_visible(text) and self._content_filter.allows(text) else FALLBACK
 
 
 def _is_visible(text: str) -> bool:

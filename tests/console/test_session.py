@@ -7,7 +7,8 @@ import pytest
 from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
 from bot.console.session import Session
 from bot.errors import BusyError, CauserieError, SearcherError
-from bot.serving.responder import FALLBACK, Attention, Candidate
+from bot.serving.responder import Attention, Candidate
+from bot.serving.sentences import FALLBACK
 
 FOUND = Hypothesis([5], -1.234, -1.0, ended=True)
 SECOND = Hypothesis([6], -2.0, -1.5, ended=True)

@@ -12,10 +12,11 @@ from simcord.enums import MessageType
 from bot.discord_app.chat import BUSY, FAILED, HELLO, UNREADABLE
 from bot.discord_app.client import CauserieClient
 from bot.errors import BusyError, DeadlineError, SearchFailedError
+from bot.serving.content_filter import ContentFilter
 from bot.serving.conversation import Conversations
 from bot.serving.engine import Engine
-from bot.serving.responder import FALLBACK
 from bot.serving.responder import Responder as RealResponder
+from bot.serving.sentences import CARE, DEFLECTION, FALLBACK
 from bot.text.tokenizer import train_bpe
 
 Reply = Callable[..., Awaitable[str]]
@@ -474,7 +475,15 @@ async def test_a_reply_to_the_bots_last_message_keeps_the_whole_context(world: W
 
 @pytest.mark.parametrize(
     "failure",
-    [BusyError("full"), DeadlineError("late"), ZeroDivisionError("a bug"), "\x00", FALLBACK],
+    [
+        BusyError("full"),
+        DeadlineError("late"),
+        ZeroDivisionError("a bug"),
+        "\x00",
+        FALLBACK,
+        DEFLECTION,
+        CARE,
+    ],
     ids=repr,
 )
 async def test_a_failed_reply_is_no_turn(
@@ -694,7 +703,7 @@ async def chain() -> AsyncIterator[Reply]:
     async with Engine(
         EchoSearcher(), workers=1, threads_per_worker=1, queue_limit=4, max_reply_tokens=40
     ) as engine:
-        yield RealResponder(engine, tokenizer, reply_timeout_s=5).reply
+        yield RealResponder(engine, tokenizer, 5, ContentFilter.default()).reply
 
 
 @pytest.mark.parametrize("text", BAD_INPUTS.values(), ids=BAD_INPUTS.keys())

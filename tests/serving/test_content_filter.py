@@ -4,7 +4,8 @@ from importlib import resources
 
 import pytest
 
-from bot.serving.content_filter import CARE, DEFLECTION, ContentFilter
+from bot.serving.content_filter import ContentFilter
+from bot.serving.sentences import CARE, DEFLECTION
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 
 from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
 from bot.errors import BusyError, DeadlineError, SearchFailedError
+from bot.serving.content_filter import ContentFilter
 from bot.serving.engine import Engine
-from bot.serving.responder import FALLBACK, Responder
+from bot.serving.responder import Responder
+from bot.serving.sentences import CARE, DEFLECTION, FALLBACK
 from bot.text.tokenizer import EOS_ID, Tokenizer, train_bpe
+from bot.text.word_list import WordList
 
+OPEN = ContentFilter(*[WordList([])] * 3)
 REPOSITORY = Path(__file__).parent.parent.parent
 
 
@@ -73,32 +77,32 @@ class Never:
 
 
 async def test_the_reply_is_the_decoded_search_without_white_space_around_it() -> None:
-    assert await Responder(Upper(), Codec(), 5).reply("  hello ") == "HELLO"
+    assert await Responder(Upper(), Codec(), 5, OPEN).reply("  hello ") == "HELLO"
 
 
 @pytest.mark.parametrize("blank", ["", "  \n", "\u200b\u200d", "\x00\x07", "\u2060 \ufeff"])
 async def test_a_blank_reply_becomes_a_sentence(blank: str) -> None:
-    assert await Responder(Upper(blank), Codec(), 5).reply("hello") == FALLBACK
+    assert await Responder(Upper(blank), Codec(), 5, OPEN).reply("hello") == FALLBACK
 
 
 @pytest.mark.parametrize(
     "reply", ["\N{GRINNING FACE}", "?", "\u05d0", "\N{HEAVY BLACK HEART}\ufe0f"]
 )
 async def test_a_reply_without_letters_is_a_reply(reply: str) -> None:
-    assert await Responder(Upper(reply), Codec(), 5).reply("hello") == reply
+    assert await Responder(Upper(reply), Codec(), 5, OPEN).reply("hello") == reply
 
 
 async def test_a_reply_past_its_deadline_is_an_error_and_its_request_is_cancelled() -> None:
     engine = Never()
     with pytest.raises(DeadlineError, match=r"0\.01 s"):
-        await Responder(engine, Codec(), 0.01).reply("hello")
+        await Responder(engine, Codec(), 0.01, OPEN).reply("hello")
     assert engine.cancelled
 
 
 @pytest.mark.parametrize("error", [BusyError("full"), SearchFailedError("broken")])
 async def test_what_the_engine_raises_comes_through(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
-        await Responder(Upper(error), Codec(), 5).reply("hello")
+        await Responder(Upper(error), Codec(), 5, OPEN).reply("hello")
     assert caught.value is error
 
 
@@ -106,7 +110,7 @@ async def test_candidates_are_what_was_found_and_none_is_blank() -> None:
     found = Hypothesis([ord("A")], -1.0, -0.9, ended=True), Hypothesis([], -3.0, -3.0, ended=True)
     engine = Found(*found)
     options = SearchOptions(beam_size=2)
-    candidates = await Responder(engine, Codec(), 5).candidates("hello", options=options)
+    candidates = await Responder(engine, Codec(), 5, OPEN).candidates("hello", options=options)
     assert candidates == [("A", found[0]), (FALLBACK, found[1])]
     assert engine.options is options
 
@@ -117,13 +121,13 @@ async def test_candidates_past_their_deadline_are_an_error() -> None:
             return await self.generate(source_ids)
 
     with pytest.raises(DeadlineError):
-        await Responder(NeverFound(), Codec(), 0.01).candidates("hello", options=GREEDY)
+        await Responder(NeverFound(), Codec(), 0.01, OPEN).candidates("hello", options=GREEDY)
 
 
 @pytest.mark.parametrize("ended", [True, False])
 async def test_attention_names_the_tokens_of_its_rows_and_columns(ended: bool) -> None:
     hypothesis = Hypothesis([ord("O"), ord("K")], -1.0, -1.0, ended=ended)
-    source, reply, weights = await Responder(Found(), Codec(), 5).attention(
+    source, reply, weights = await Responder(Found(), Codec(), 5, OPEN).attention(
         "hi", hypothesis=hypothesis
     )
     assert source == ["h", "i", "."]
@@ -167,7 +171,7 @@ async def test_bad_input_gets_a_reply_through_the_real_engine_and_tokenizer(
 ) -> None:
     engine = Engine(Echo(), workers=1, threads_per_worker=1, queue_limit=4, max_reply_tokens=40)
     async with engine:
-        reply = await Responder(engine, tokenizer, 5).reply(text)
+        reply = await Responder(engine, tokenizer, 5, OPEN).reply(text)
     assert reply.strip()
     reply.encode("utf-8")
 
@@ -179,10 +183,29 @@ def test_any_string_gets_a_reply(text: str, tokenizer: Tokenizer) -> None:
         async def generate(self, source_ids: list[int]) -> list[int]:
             return source_ids
 
-    reply = asyncio.run(Responder(EchoEngine(), tokenizer, 5).reply(text))
+    reply = asyncio.run(Responder(EchoEngine(), tokenizer, 5, OPEN).reply(text))
     assert reply.strip()
 
 
 def test_importing_the_responder_does_not_import_torch() -> None:
     code = "import sys, bot.serving.responder; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+
+
+async def test_what_the_filter_finds_in_a_message_never_reaches_the_model() -> None:
+    content_filter = ContentFilter(WordList([]), WordList(["hate"]), WordList(["harm"]))
+    responder = Responder(Upper(AssertionError()), Codec(), 5, content_filter)
+    assert await responder.reply("hello", "hi", "I hate them") == DEFLECTION
+    assert await responder.reply("self harm") == CARE
+    candidates = await responder.candidates("self harm", options=SearchOptions(beam_size=3))
+    assert [candidate.text for candidate in candidates] == [CARE]
+
+
+async def test_only_the_newest_turn_is_looked_at() -> None:
+    content_filter = ContentFilter(WordList([]), WordList(["hate"]), WordList([]))
+    assert await Responder(Upper(), Codec(), 5, content_filter).reply("hate", "ok") == "OK"
+
+
+async def test_a_reply_that_the_filter_does_not_allow_is_not_said() -> None:
+    content_filter = ContentFilter(WordList(["darn"]), WordList([]), WordList([]))
+    assert await Responder(Upper(), Codec(), 5, content_filter).reply("darn") == FALLBACK
