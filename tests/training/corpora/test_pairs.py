@@ -75,9 +75,11 @@ def test_each_second_line_is_the_reply_to_the_line_before_it(
 
 def test_a_malformed_line_does_not_shift_those_after_it(tmp_path: Path, log: ReadingLog) -> None:
     path = tmp_path / "a.txt"
-    path.write_bytes(b"hi\ncaf\xe9\nhow are you\nfine\nx\ty\nlost\nwhy\nbecause\n\n")
+    path.write_bytes(
+        b"hi\ncaf\xe9\nna\xefve\nlost\nhow are you\nfine\nx\ty\nlost\nwhy\nbecause\n\n"
+    )
     assert [c.turns for c in read_adjacent_lines(path, log)] == [
         ["how are you", "fine"],
         ["why", "because"],
     ]
-    assert log.malformed == {str(path): 2}
+    assert log.malformed == {str(path): 3}
