@@ -19,13 +19,13 @@ from bot.training.corpora.packages import (
 
 
 def test_our_small_talk_is_clean() -> None:
-    pairs = list(read_smalltalk(ReadingLog()))
-    assert len(pairs) > 1000
-    for conversation in pairs:
-        prompt, reply = conversation.turns
-        assert prompt.strip() == prompt != ""
-        assert reply.strip() == reply
-        assert reply[-1] in ".!?"
+    conversations = list(read_smalltalk(ReadingLog()))
+    assert len(conversations) > 10_000
+    for turns, first_reply in conversations:
+        assert 2 <= len(turns) <= 4
+        assert first_reply == len(turns) - 1
+        assert all(turn.strip() == turn != "" for turn in turns)
+        assert turns[-1][-1] in ".!?"
 
 
 @pytest.mark.parametrize("package", ["chitchat_dataset", "chatterbot_corpus", "yaml"])
