@@ -311,8 +311,8 @@ class Trainer:
         weights = step_weights(lengths, self.config.loss) * self.processes.size
         share = self.processes.share(indices)
         if not share:  # this process computes with the others, and adds nothing
-            share, weights = indices[:1], torch.zeros_like(weights)
-        batch = collate(self.splits["train"], share).to(device)
+            weights = torch.zeros_like(weights)
+        batch = collate(self.splits["train"], share or indices[:1]).to(device)
         self.model.train()
         with torch.autocast(
             device.type,
@@ -327,7 +327,7 @@ class Trainer:
         self.optimizer.step(self.config.learning_rate_at(self.step), self.scaler)
         self.step += 1
         tokens = int(lengths.sum())
-        return self.processes.total(nats.item()) / tokens, tokens
+        return self.processes.total(nats.item() if share else 0.0) / tokens, tokens
 
     def _evaluate(self) -> None:
         """Measure the model on the validation split, and log it; the main process works for all."""
