@@ -65,8 +65,10 @@ def pairs() -> list[tuple[str, str]]:
     """Eighty short exchanges of small talk with different answers, normalised."""
     text = resources.files("bot.training").joinpath("smalltalk.tsv").read_text("utf-8")
     replies: dict[str, str] = {}
-    for line in text.splitlines():
-        prompt, reply = map(normalise, line.split("\t")[:2])
+    for turns in (line.split("\t") for line in text.splitlines()):
+        if len(turns) > 2:
+            continue
+        prompt, reply = map(normalise, turns)
         if len(prompt.split()) < 8 and len(reply.split()) < 8 and reply not in replies:
             replies[reply] = prompt
     found = [(prompt, reply) for reply, prompt in replies.items()]

@@ -21,9 +21,10 @@ from bot.training.corpora.packages import (
 def test_our_small_talk_is_clean() -> None:
     conversations = list(read_smalltalk(ReadingLog()))
     assert len(conversations) > 10_000
-    for turns, first_reply in conversations:
+    for conversation in conversations:
+        turns = conversation.turns
         assert 2 <= len(turns) <= 4
-        assert first_reply == len(turns) - 1
+        assert conversation.first_reply == len(turns) - 1
         assert all(turn.strip() == turn != "" for turn in turns)
         assert turns[-1][-1] in ".!?"
 
