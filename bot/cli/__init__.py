@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import bot
-from bot.cli import corpus, evaluation, importing, models, serving, training
+from bot.cli import corpus, evaluation, exporting, importing, models, serving, training
 from bot.errors import CauserieError
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
 app.command()(serving.run)
 app.command()(serving.chat)
 app.command()(training.train)
-app.command()(training.export)
+app.command()(exporting.export)
 app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
 app.command()(evaluation.judge)

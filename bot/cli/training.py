@@ -1,4 +1,4 @@
-"""``python -m bot train`` and ``python -m bot export``: make a model."""
+"""``python -m bot train``: make a model."""
 
 import shlex
 import signal
@@ -16,13 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bot.cli import corpus_options as options
 from bot.cli.corpus import reading_progress
 from bot.cli.evaluation import write_training_report
-from bot.cli.models import StoreOption, open_store
 from bot.errors import UsageError
 from bot.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from bot.training import trainer
-    from bot.training.export import TrainedRun
 
 LOG_EVERY = 100  # steps between lines where there is no terminal for a progress bar
 
@@ -36,9 +34,10 @@ def _use_recipe(context: typer.Context, name: str | None) -> str | None:
 
 def train(
     context: typer.Context,
-    run: Annotated[Path, typer.Option(help="The folder of the run.", file_okay=False)] = Path(
-        "runs/latest"
-    ),
+    # Under torchrun --run would be taken for an abbreviation of its own --run-path.
+    run: Annotated[
+        Path, typer.Option("--run", "--run-folder", help="The folder of the run.", file_okay=False)
+    ] = Path("runs/latest"),
     corpus: Annotated[
         list[str] | None,
         typer.Option(
@@ -291,60 +290,6 @@ def train(
     if processes.is_main:
         write_training_report(run, console)
     console.print(f"Done. Publish the model with: python -m bot export {run} --name NAME")
-
-
-def export(
-    run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
-    name: Annotated[str, typer.Option(help="The model's name in the store.")],
-    description: Annotated[str, typer.Option(help="One line.")] = "A model of our own.",
-    language: Annotated[str, typer.Option(help="What it speaks.")] = "en",
-    card: Annotated[
-        Path | None,
-        typer.Option(help="The model card, Markdown. Default: one is written.", dir_okay=False),
-    ] = None,
-    activate: Annotated[
-        bool, typer.Option("--activate/--no-activate", help="Serve it from the next start on.")
-    ] = True,
-    store: StoreOption = None,
-) -> None:
-    """Publish a run's model in the store, as TorchScript, after checking that it is the same."""
-    from bot.artifact.store import check_name
-    from bot.training.export import TrainedRun
-    from bot.training.export import export as publish
-
-    if card is not None and not card.is_file():
-        raise UsageError(f"{card} does not exist; give the model card's path, or leave it out.")
-    check_name(name)
-    trained = TrainedRun.read(run)
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-    text = card.read_text("utf-8", "replace") if card else _first_card(name, trained, console)
-    path = publish(
-        trained,
-        open_store(store),
-        name,
-        card=text,
-        description=description,
-        language=language,
-        activate=activate,
-    )
-    console.print(f"Published {path}. Talk to it with: python -m bot chat --model {name}")
-
-
-def _first_card(name: str, trained: "TrainedRun", console: Console) -> str:
-    from bot.training.evaluation import held_out_loss
-    from bot.training.model_card import model_card, sample_prompts, sample_replies
-
-    console.print("measuring the model on held-out replies ...")
-    held_out = held_out_loss(trained.searcher.model, trained.splits["test"])
-    return model_card(
-        name,
-        trained.config,
-        pairs=len(trained.splits["train"]),
-        steps=trained.steps,
-        hours=trained.hours,
-        held_out=held_out,
-        replies=sample_replies(trained.searcher, trained.tokenizer, sample_prompts()),
-    )
 
 
 def _given(context: typer.Context) -> set[str]:

@@ -97,7 +97,7 @@ def test_two_processes_learn_what_one_learns_with_the_doubled_batch(
 ) -> None:
     two = tmp_path / "two"
     shutil.copytree(stopped_run, two)
-    resumed = torchrun("-m", "bot", "--", "train", f"--run={two}", "--resume")
+    resumed = torchrun("-m", "bot", "train", f"--run-folder={two}", "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stderr.count("Done.") == 1
 
@@ -122,7 +122,7 @@ def test_two_processes_learn_what_one_learns_with_the_doubled_batch(
 
 
 def test_an_error_is_said_once_and_ends_both_processes(corpus: Path, tmp_path: Path) -> None:
-    result = torchrun("-m", "bot", "--", "train", f"--run={tmp_path}", "--corpus=missing.jsonl")
+    result = torchrun("-m", "bot", "train", f"--run-folder={tmp_path}", "--corpus=missing.jsonl")
     assert result.returncode != 0
     assert result.stderr.count("error: ") == 1
     assert "missing.jsonl" in result.stderr

@@ -1,0 +1,67 @@
+"""``python -m bot export``: publish what was trained."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from bot.cli.models import StoreOption, open_store
+from bot.errors import UsageError
+
+if TYPE_CHECKING:
+    from bot.training.export import TrainedRun
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
+    name: Annotated[str, typer.Option(help="The model's name in the store.")],
+    description: Annotated[str, typer.Option(help="One line.")] = "A model of our own.",
+    language: Annotated[str, typer.Option(help="What it speaks.")] = "en",
+    card: Annotated[
+        Path | None,
+        typer.Option(help="The model card, Markdown. Default: one is written.", dir_okay=False),
+    ] = None,
+    activate: Annotated[
+        bool, typer.Option("--activate/--no-activate", help="Serve it from the next start on.")
+    ] = True,
+    store: StoreOption = None,
+) -> None:
+    """Publish a run's model in the store, as TorchScript, after checking that it is the same."""
+    from bot.artifact.store import check_name
+    from bot.training.export import TrainedRun
+    from bot.training.export import export as publish
+
+    if card is not None and not card.is_file():
+        raise UsageError(f"{card} does not exist; give the model card's path, or leave it out.")
+    check_name(name)
+    trained = TrainedRun.read(run)
+    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    text = card.read_text("utf-8", "replace") if card else _first_card(name, trained, console)
+    path = publish(
+        trained,
+        open_store(store),
+        name,
+        card=text,
+        description=description,
+        language=language,
+        activate=activate,
+    )
+    console.print(f"Published {path}. Talk to it with: python -m bot chat --model {name}")
+
+
+def _first_card(name: str, trained: "TrainedRun", console: Console) -> str:
+    from bot.training.evaluation import held_out_loss
+    from bot.training.model_card import model_card, sample_prompts, sample_replies
+
+    console.print("measuring the model on held-out replies ...")
+    held_out = held_out_loss(trained.searcher.model, trained.splits["test"])
+    return model_card(
+        name,
+        trained.config,
+        pairs=len(trained.splits["train"]),
+        steps=trained.steps,
+        hours=trained.hours,
+        held_out=held_out,
+        replies=sample_replies(trained.searcher, trained.tokenizer, sample_prompts()),
+    )
