@@ -7,8 +7,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import discord
 
@@ -58,6 +59,7 @@ class Chat:
         self._conversations = conversations
         self._answering: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._in_turn: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer the message if it is for us; never raises."""
@@ -118,17 +120,15 @@ class Chat:
 
         Whoever replies to an older message, or to one for somebody else, goes on from that one.
         """
-        turns = self._conversations.turns(_conversation_key(message))
+        remembered = self._conversations.recall(_conversation_key(message))
         original = self._replied_to(message)
-        if original is None:
-            return turns
+        if original is None or original.id in remembered.reply_ids:
+            return remembered.turns
         said = self._text(original)
-        if said in NOTICES or said in turns[-1:] or not said:
-            return turns
-        return (said,)
+        return remembered.turns if said in NOTICES or not said else (said,)
 
-    def _remember(self, message: discord.Message, *turns: str) -> None:
-        self._conversations.add(_conversation_key(message), *turns)
+    def _remember(self, message: discord.Message, turns: Sequence[str], posted: list[int]) -> None:
+        self._conversations.remember(_conversation_key(message), turns, posted)
         # Nothing is kept for longer, also if nobody writes any more.
         asyncio.get_running_loop().call_later(
             self._conversations.memory_s, self._conversations.forget_expired
@@ -142,11 +142,14 @@ class Chat:
             if not _may_send(message, permissions):
                 logger.info("%s stays unanswered: not allowed to send there", where)
                 return
-            text = self._text(message)
-            answer = await self._write(message, text, where)
-            await _send(message, answer, as_reply=permissions.read_message_history)
-            if answer not in NOTICES:
-                self._remember(message, text, answer)
+            key = _conversation_key(message)
+            # One after the other: what is quickly added to a question follows from its answer.
+            async with self._in_turn.setdefault(key, asyncio.Lock()):
+                context, text = self._context(message), self._text(message)
+                answer = await self._write(message, context, text, where)
+                posted = await _send(message, answer, as_reply=permissions.read_message_history)
+                if answer not in NOTICES:
+                    self._remember(message, (*context, text, answer), posted)
         except (discord.Forbidden, discord.NotFound) as error:
             logger.info("%s stays unanswered: %s", where, error)
         except discord.HTTPException as error:
@@ -161,7 +164,9 @@ class Chat:
         text = strip_mention(message.content, self._user_id, _own_role_ids(message))
         return readable(text, {user.id: user.display_name for user in message.mentions})
 
-    async def _write(self, message: discord.Message, text: str, where: str) -> str:
+    async def _write(
+        self, message: discord.Message, context: tuple[str, ...], text: str, where: str
+    ) -> str:
         """The answer to what the message says; a failure becomes a sentence."""
         if not text:
             named = isinstance(message.channel, discord.DMChannel) or self._mentions_us(message)
@@ -169,7 +174,7 @@ class Chat:
             return HELLO if named else UNREADABLE
         try:
             async with _typing(message.channel):
-                reply = await self._responder.reply(*self._context(message), text)
+                reply = await self._responder.reply(*context, text)
                 return sendable(reply) or FAILED
         except BusyError:
             logger.warning("%s is refused: the queue is full", where)
@@ -226,24 +231,28 @@ async def _start_typing(channel: discord.abc.Messageable, stack: contextlib.Asyn
         logger.debug("typing could not be shown: %s", error)
 
 
-async def _send(message: discord.Message, text: str, *, as_reply: bool) -> None:
+async def _send(message: discord.Message, text: str, *, as_reply: bool) -> list[int]:
     """Post the text, in pieces if it is long, the first as a reply.
 
     With a nonce Discord posts a piece once, even if another process of ours sends it too.
 
+    :return: the ids of the posted messages
     :raises discord.HTTPException: if Discord refuses it also as a plain message
     """
+    posted = []
     for index, piece in enumerate(split_message(text)):
         nonce = f"{message.id}-{index}" if index else str(message.id)
         if as_reply and index == 0:
             reference = message.to_reference(fail_if_not_exists=False)
             try:
-                await message.channel.send(
+                sent = await message.channel.send(
                     piece, reference=reference, mention_author=False, nonce=nonce
                 )
+                posted.append(sent.id)
                 continue
             except discord.HTTPException as error:
                 if error.status not in (400, 403, 404):
                     raise
                 logger.info("message %d takes no reply (%s); sending it plainly", message.id, error)
-        await message.channel.send(piece, nonce=nonce)
+        posted.append((await message.channel.send(piece, nonce=nonce)).id)
+    return posted

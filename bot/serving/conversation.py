@@ -2,7 +2,8 @@
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 # More than any model here was trained to read; the tokenizer takes the last ones.
 MAX_TURNS = 8
@@ -31,6 +32,19 @@ class Conversation:
         self._turns.clear()
 
 
+class Remembered(NamedTuple):
+    """A conversation as it stood after a reply.
+
+    :param turns: the oldest first
+    :param reply_ids: of the messages that the newest reply was posted as
+    :param since: when, by the clock of ``Conversations``
+    """
+
+    turns: tuple[str, ...]
+    reply_ids: frozenset[int]
+    since: float
+
+
 class Conversations:
     """A conversation for each of many pairs of speakers.
 
@@ -49,22 +63,23 @@ class Conversations:
         self._max_conversations = max_conversations
         self._clock = clock
         # The one that has been silent for longest comes first.
-        self._kept: OrderedDict[tuple[int, int], tuple[float, Conversation]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], Remembered] = OrderedDict()
 
-    def turns(self, key: tuple[int, int]) -> tuple[str, ...]:
-        """What was said there, the oldest turn first; nothing if it is forgotten.
+    def recall(self, key: tuple[int, int]) -> Remembered:
+        """What was said there; no turns if it is forgotten.
 
         :param key: whose conversation, for instance the ids of a channel and a user
         """
         self.forget_expired()
-        return self._kept[key][1].turns if key in self._kept else ()
+        return self._kept.get(key, Remembered((), frozenset(), self._clock()))
 
-    def add(self, key: tuple[int, int], *turns: str) -> None:
-        """Append turns, the oldest first, and remember the conversation for ``memory_s`` more."""
+    def remember(
+        self, key: tuple[int, int], turns: Sequence[str], reply_ids: Iterable[int] = ()
+    ) -> None:
+        """Keep a conversation's last turns, in the place of what was kept, for ``memory_s``."""
         self.forget_expired()
-        _, conversation = self._kept.pop(key, (0.0, Conversation()))
-        conversation.add(*turns)
-        self._kept[key] = (self._clock(), conversation)
+        self._kept.pop(key, None)
+        self._kept[key] = Remembered(tuple(turns[-MAX_TURNS:]), frozenset(reply_ids), self._clock())
         if len(self._kept) > self._max_conversations:
             self._kept.popitem(last=False)
 
@@ -72,8 +87,7 @@ class Conversations:
         """Drop what has been silent for ``memory_s``; the other methods do it too."""
         now = self._clock()
         while self._kept:
-            since, _ = next(iter(self._kept.values()))
-            if now - since < self.memory_s:
+            if now - next(iter(self._kept.values())).since < self.memory_s:
                 return
             self._kept.popitem(last=False)
 

@@ -473,6 +473,59 @@ async def test_a_reply_to_the_bots_last_message_keeps_the_whole_context(world: W
     assert world.responder.contexts[-1] == ("I like tea", "I LIKE TEA")
 
 
+async def test_after_a_reply_to_an_older_message_the_conversation_goes_on_from_there(
+    world: World,
+) -> None:
+    await world.alice.send(world.channel, f"{world.me} I like tea")
+    older = world.channel.last_message
+    assert older is not None
+    await world.alice.send(world.channel, f"{world.me} bye")
+    await world.alice.send(world.channel, "why?", reply_to=older)
+    await world.alice.send(world.channel, f"{world.me} oh")
+
+    assert world.responder.contexts[-1] == ("I LIKE TEA", "why?", "WHY?")
+
+
+async def test_a_reply_to_a_last_message_that_came_in_pieces_keeps_the_whole_context(
+    world: World,
+) -> None:
+    world.responder.answer = "long " * 500
+    await world.alice.send(world.channel, f"{world.me} tell me")
+    last = world.channel.last_message
+    assert last is not None
+    world.responder.answer = None
+    await world.alice.send(world.channel, "why?", reply_to=last)
+
+    assert len(world.responder.contexts[-1]) == 2
+    assert world.responder.contexts[-1][0] == "tell me"
+
+
+@pytest.mark.simcord(settle_timeout=0.5)
+async def test_quick_messages_of_one_person_are_answered_in_order_each_after_the_other(
+    world: World,
+) -> None:
+    finish = asyncio.Event()
+
+    async def slowly(text: str) -> str:
+        if text == "slow":
+            await world.env.external_wait(finish.wait(), reason="a long reply")
+        return text.upper()
+
+    world.responder.answer = slowly
+    bob = world.guild.add_member(world.env.create_user("bob"))
+    await world.alice.send(world.channel, f"{world.me} slow")
+    await bob.send(world.channel, f"{world.me} hello")
+    assert world.answers() == ["HELLO"], "nobody else waits for her"
+    with pytest.raises(TimeoutError, match="did not settle"):  # it waits for the first
+        await world.alice.send(world.channel, f"{world.me} quick")
+    assert world.responder.asked == ["slow", "hello"]
+    finish.set()
+    await world.env.settle()
+
+    assert world.answers() == ["HELLO", "SLOW", "QUICK"]
+    assert world.responder.contexts[-1] == ("slow", "SLOW")
+
+
 @pytest.mark.parametrize(
     "failure",
     [

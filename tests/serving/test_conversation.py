@@ -25,32 +25,40 @@ def test_a_conversation_keeps_its_last_turns_in_order() -> None:
 
 def test_conversations_do_not_mix() -> None:
     conversations = Conversations()
-    conversations.add(ALICE, "hello", "Hi!")
-    conversations.add(BOB, "why?", "Hm.")
-    assert conversations.turns(ALICE) == ("hello", "Hi!")
-    assert conversations.turns(BOB) == ("why?", "Hm.")
-    assert conversations.turns(CAROL) == ()
+    conversations.remember(ALICE, ("hello", "Hi!"), [7])
+    conversations.remember(BOB, ("why?", "Hm."), [8, 9])
+    assert conversations.recall(ALICE)[:2] == (("hello", "Hi!"), {7})
+    assert conversations.recall(BOB)[:2] == (("why?", "Hm."), {8, 9})
+    assert conversations.recall(CAROL)[:2] == ((), set())
+
+
+def test_what_is_remembered_takes_the_place_of_what_was() -> None:
+    conversations = Conversations()
+    conversations.remember(ALICE, ("hello", "Hi!"), [7])
+    conversations.remember(ALICE, ("bye", "Bye!"), [8])
+    assert conversations.recall(ALICE)[:2] == (("bye", "Bye!"), {8})
 
 
 def test_the_one_that_was_silent_for_longest_is_forgotten_first() -> None:
     conversations = Conversations(max_conversations=2)
-    conversations.add(ALICE, "a")
-    conversations.add(BOB, "b")
-    conversations.add(ALICE, "a")
-    conversations.add(CAROL, "c")
-    assert [conversations.turns(key) for key in (ALICE, BOB, CAROL)] == [("a", "a"), (), ("c",)]
+    conversations.remember(ALICE, ["a"])
+    conversations.remember(BOB, ["b"])
+    conversations.remember(ALICE, ["a", "a"])
+    conversations.remember(CAROL, ["c"])
+    turns = [conversations.recall(key).turns for key in (ALICE, BOB, CAROL)]
+    assert turns == [("a", "a"), (), ("c",)]
 
 
-def test_a_silent_conversation_is_forgotten_after_its_time_and_each_turn_renews_it() -> None:
+def test_a_silent_conversation_is_forgotten_after_its_time_and_each_reply_renews_it() -> None:
     clock = Clock()
     conversations = Conversations(memory_s=60, clock=clock)
-    conversations.add(ALICE, "a")
-    conversations.add(BOB, "b")
+    conversations.remember(ALICE, ["a"])
+    conversations.remember(BOB, ["b"])
     clock.now += 59
-    conversations.add(ALICE, "again")
+    conversations.remember(ALICE, ["again"])
     clock.now += 1
-    assert conversations.turns(BOB) == ()
-    assert conversations.turns(ALICE) == ("a", "again")
+    assert conversations.recall(BOB).turns == ()
+    assert conversations.recall(ALICE).turns == ("again",)
     clock.now += 59
     conversations.forget_expired()
     assert len(conversations) == 0
@@ -59,11 +67,11 @@ def test_a_silent_conversation_is_forgotten_after_its_time_and_each_turn_renews_
 def test_asking_for_the_turns_does_not_prolong_a_conversation() -> None:
     clock = Clock()
     conversations = Conversations(memory_s=60, clock=clock)
-    conversations.add(ALICE, "a")
+    conversations.remember(ALICE, ["a"])
     clock.now += 59
-    assert conversations.turns(ALICE) == ("a",)
+    assert conversations.recall(ALICE).turns == ("a",)
     clock.now += 1
-    assert conversations.turns(ALICE) == ()
+    assert conversations.recall(ALICE).turns == ()
 
 
 steps = st.lists(
@@ -80,7 +88,7 @@ def test_after_any_history_only_recent_turns_of_few_conversations_are_kept(
     expected: dict[int, tuple[float, tuple[str, ...]]] = {}
     for pause_s, user, turn in steps:
         clock.now += pause_s
-        conversations.add((0, user), turn)
+        conversations.remember((0, user), (*conversations.recall((0, user)).turns, turn))
         expected = {
             who: (since, turns)
             for who, (since, turns) in expected.items()
@@ -91,4 +99,4 @@ def test_after_any_history_only_recent_turns_of_few_conversations_are_kept(
         expected = dict(list(expected.items())[-3:])
         assert len(conversations) == len(expected)
         for who, (_, turns) in expected.items():
-            assert conversations.turns((0, who)) == turns
+            assert conversations.recall((0, who)).turns == turns
