@@ -9,9 +9,9 @@ from pathlib import Path
 from bot.errors import UsageError
 
 _OURS = {
-    "default": "offensive_words.txt",
-    "hateful": "hateful_words.txt",
-    "self-harm": "self_harm_words.txt",
+    "default": ("offensive_words.txt", "slurs.txt"),
+    "hateful": ("hateful_words.txt", "slurs.txt"),
+    "self-harm": ("self_harm_words.txt",),
 }
 _ENTRY = re.compile(r"\*?[^\s*]+(?: [^\s*]+)*\*?")
 
@@ -61,7 +61,8 @@ class WordList:
         if name == "none":
             return cls([])
         if name in _OURS:
-            text = resources.files("bot.text").joinpath(_OURS[name]).read_text("utf-8")
+            folder = resources.files("bot.text")
+            text = "\n".join(folder.joinpath(file).read_text("utf-8") for file in _OURS[name])
         else:
             try:
                 text = Path(name).read_text("utf-8-sig")
@@ -80,5 +81,6 @@ class WordList:
 
 
 def _folded(text: str) -> str:
-    """The text without case, full-width forms and the underscores of Markdown's italics."""
-    return unicodedata.normalize("NFKC", text).casefold().replace("_", " ")
+    """The text without case, full-width forms, invisible characters and Markdown's italics."""
+    visible = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFKC", visible).casefold().replace("_", " ")

@@ -26,7 +26,9 @@ def test_hate_and_sexual_content_are_deflected(content_filter: ContentFilter, me
     assert content_filter.answer_to(message) == DEFLECTION
 
 
-@pytest.mark.parametrize("message", ["I want to die", "i don\u2019t want to live", "kms lol"])
+@pytest.mark.parametrize(
+    "message", ["I want to die", "i don\u2019t want to live", "i wanna kill my self"]
+)
 def test_talk_of_self_harm_is_answered_with_who_can_help(
     content_filter: ContentFilter, message: str
 ) -> None:
@@ -44,6 +46,10 @@ def test_talk_of_self_harm_is_answered_with_who_can_help(
         "grapes or peaches?",
         "The women are playing football tonight",
         "are you gay?",
+        "You are not human.",
+        "I ran 5 kms and hurt myself at the gym",
+        "my cat is a maine coon",
+        "should I send them back?",
         "",
     ],
 )
@@ -52,12 +58,13 @@ def test_harmless_messages_reach_the_model(content_filter: ContentFilter, messag
 
 
 def test_what_we_teach_may_be_said_and_heard(content_filter: ContentFilter) -> None:
-    """Our small talk holds no offensive word, and hardly a message that would be deflected."""
+    """Our small talk holds no offensive word, and no message that would be deflected."""
     lines = resources.files("bot.training").joinpath("smalltalk.tsv").read_text("utf-8")
     conversations = [line.split("\t") for line in lines.splitlines()]
     assert all(content_filter.allows(turns[-1]) for turns in conversations)
-    deflected = [turns for turns in conversations if content_filter.answer_to(turns[-2])]
-    assert len(deflected) < 0.01 * len(conversations), deflected[:20]
+    answers = [content_filter.answer_to(turns[-2]) for turns in conversations]
+    assert DEFLECTION not in answers
+    assert answers.count(CARE) < 20
 
 
 @pytest.mark.parametrize("reply", ["Oh shit.", "You are a BITCH!", "What the f u c k?"])

@@ -15,7 +15,7 @@ from bot.text.word_list import WordList
     [
         (
             "cat",
-            ["cat", "A CAT!", "the cat's", "_cat_", "\uff43\uff41\uff54"],
+            ["cat", "A CAT!", "the cat's", "_cat_", "\uff43\uff41\uff54", "c\u200bat"],
             ["cats", "concat", "ca t"],
         ),
         ("cat*", ["cat", "cats", "Catalogue."], ["concat", "concatenate"]),
