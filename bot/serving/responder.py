@@ -104,6 +104,8 @@ class Responder:
     async def candidates(self, *turns: str, options: SearchOptions) -> list[Candidate]:
         """Every reply to the newest turn that a search found, the best first.
 
+        What cannot be said comes last: those replies have a sentence in their place.
+
         :param turns: as ``reply`` has them
         :raises UsageError, SearcherError: if the model cannot search in that way
         :raises DeadlineError, ServingError: as ``reply`` does
@@ -112,7 +114,8 @@ class Responder:
             return [Candidate(instead, NOTHING_FOUND)]
         source_ids = self._tokenizer.encode_source(*turns)
         found = await self._in_time(self._engine.hypotheses(source_ids, options))
-        return [Candidate(self._text(one.token_ids), one) for one in found]
+        candidates = [Candidate(self._text(one.token_ids), one) for one in found]
+        return sorted(candidates, key=lambda candidate: candidate.text == FALLBACK)
 
     async def attention(self, *turns: str, hypothesis: Hypothesis) -> Attention:
         """Where the model looks while it writes that reply to those turns.
