@@ -120,8 +120,10 @@ async def test_candidates_that_can_be_said_come_before_those_that_cannot() -> No
         Hypothesis(list(map(ord, text)), -1.0, -1.0, ended=True) for text in ("x", "", "b", "a")
     ]
     content_filter = ContentFilter(WordList(["x"]), WordList([]), WordList([]))
-    responder = Responder(Found(*found), Codec(), 5, content_filter)
-    candidates = await responder.candidates("hello", options=SearchOptions(beam_size=4))
+    beam = SearchOptions(beam_size=4)
+    responder = Responder(Found(*found), Codec(), 5, content_filter, beam)
+    assert await responder.reply("hello") == "b"
+    candidates = await responder.candidates("hello", options=beam)
     assert [candidate.text for candidate in candidates] == ["b", "a", FALLBACK, FALLBACK]
     assert [candidate.hypothesis for candidate in candidates] == [found[i] for i in (2, 3, 0, 1)]
 
