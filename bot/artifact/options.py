@@ -54,6 +54,11 @@ class SearchOptions:
                 f"top_k is {self.top_k} and the temperature is 0, which takes the most probable"
                 " token; give a temperature above 0, such as 0.7."
             )
+        if self.temperature == 0 and self.seed is not None:
+            raise UsageError(
+                f"seed is {self.seed} and the temperature is 0, which leaves nothing to chance;"
+                " give a temperature above 0, such as 0.7."
+            )
         if self.temperature > 0 and self.beam_size > 1:
             raise UsageError(
                 "A beam search leaves nothing to chance; use a beam size of 1 or a temperature of"

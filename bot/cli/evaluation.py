@@ -75,19 +75,22 @@ def evaluate(
         held_out_examples,
     )
     from bot.training.artifact_evaluation import evaluate as measure
-    from bot.training.files import write_atomically
+    from bot.training.files import check_outputs, write_atomically
     from bot.training.pictures import require
     from bot.training.report import measures, write_evaluation_report
+    from bot.training.run import RunConfig
     from bot.training.selection import MixConfig
 
     if not corpus:
         raise UsageError("There is nothing to measure on; give a corpus: --corpus FILE.jsonl.")
     if run is not None and report is None:
         raise UsageError("The loss curve of --run is part of a report; give --report FILE too.")
-    if run is not None and not run.is_dir():
-        raise UsageError(f"{run} does not exist; give the folder of a training run.")
+    # All this now, and not after the measuring.
+    if run is not None:
+        RunConfig.read(run)
     for package in (["jinja2"] if report else []) + (["matplotlib"] if run else []):
-        require(package)  # now, and not after the measuring
+        require(package)
+    check_outputs(*(path for path in (json_file, report) if path is not None))
     artifact = _load(model, store, device)
     chosen = {field.name for field in fields(MixConfig)} & context.params.keys()
     mix = evaluation_mix(**{name: context.params[name] for name in chosen})
@@ -133,10 +136,9 @@ def compare(
     """
     from bot.training.comparison import compare as replies_of_both
     from bot.training.comparison import key_json, read_prompts, sheet
-    from bot.training.files import write_atomically
+    from bot.training.files import check_outputs, write_atomically
 
-    if out.absolute() == key.absolute():
-        raise UsageError("The sheet and its key need two files; give --out and --key.")
+    check_outputs(out, key)
     conversations = read_prompts(prompts)
     artifacts = _load(a, store, device), _load(b, store_b or store, device)
     with _progress(_console()) as on_progress:

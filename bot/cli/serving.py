@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -70,11 +71,12 @@ MinLengthOption = Annotated[
 
 
 def run(
+    context: typer.Context,
     discord: Annotated[
         bool, typer.Option("--discord", help="Insist on the Discord service.")
     ] = False,
     model: ModelOption = None,
-    beam: BeamOption = 1,
+    beam_size: BeamOption = 1,
     show_scores: ShowScoresOption = False,
     temperature: TemperatureOption = 0.0,
     top_k: TopKOption = 0,
@@ -84,14 +86,7 @@ def run(
 ) -> None:
     """Serve Discord if DISCORD_TOKEN is set; otherwise chat in the terminal."""
     settings = _load_settings(model)
-    options = SearchOptions(
-        beam_size=beam,
-        temperature=temperature,
-        top_k=top_k,
-        seed=seed,
-        no_repeat_ngram=no_repeat_ngram,
-        min_length=min_length,
-    )
+    options = _search_options(context)
     if discord or settings.discord_token is not None:
         token = require_discord_token(settings)
         if show_scores:
@@ -104,8 +99,9 @@ def run(
 
 
 def chat(
+    context: typer.Context,
     model: ModelOption = None,
-    beam: BeamOption = 1,
+    beam_size: BeamOption = 1,
     show_scores: ShowScoresOption = False,
     temperature: TemperatureOption = 0.0,
     top_k: TopKOption = 0,
@@ -115,17 +111,16 @@ def chat(
 ) -> None:
     """Chat in the terminal; from a pipe, answer one line a line."""
     settings = _load_settings(model)
-    options = SearchOptions(
-        beam_size=beam,
-        temperature=temperature,
-        top_k=top_k,
-        seed=seed,
-        no_repeat_ngram=no_repeat_ngram,
-        min_length=min_length,
-    )
+    options = _search_options(context)
     if _at_terminal():
         print("A chat in the terminal; type q to leave, /help for more.", file=sys.stderr)
     _chat(settings, options, show_scores=show_scores)
+
+
+def _search_options(context: typer.Context) -> SearchOptions:
+    """Those of the command's parameters that are named as search options are."""
+    chosen = {field.name for field in fields(SearchOptions)} & context.params.keys()
+    return SearchOptions(**{name: context.params[name] for name in chosen})
 
 
 def _load_settings(model: str | None) -> Settings:
@@ -211,5 +206,9 @@ async def serving(
     )
     async with engine:
         yield Responder(
-            engine, artifact.tokenizer, settings.reply_timeout_s, ContentFilter.default()
+            engine,
+            artifact.tokenizer,
+            settings.reply_timeout_s,
+            ContentFilter.default(),
+            options,
         )

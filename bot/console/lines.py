@@ -1,5 +1,6 @@
 """Lines in and lines out: a terminal with line editing, or a pipe."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
@@ -7,7 +8,8 @@ from collections.abc import Callable, Iterator
 def lines_from_terminal(prompt: str) -> Iterator[str]:
     """What the user types, with line editing and a history in memory, until ``q``, ``quit`` or end
     of file."""
-    import readline  # noqa: F401 (importing it gives input() both)
+    with contextlib.suppress(ImportError):  # not every Python has it: then there is neither
+        import readline  # noqa: F401 (importing it gives input() both)
 
     while True:
         try:
@@ -15,19 +17,25 @@ def lines_from_terminal(prompt: str) -> Iterator[str]:
         except EOFError:
             print()
             return
-        if line.strip().lower() in ("q", "quit"):
+        if _leaves(line):
             return
         if line.strip():
             yield line
 
 
 def lines_from_pipe() -> Iterator[str]:
-    """Each line of standard input, whatever bytes it holds."""
+    """Each line of standard input, whatever bytes it holds, until ``q``, ``quit`` or its end."""
     if sys.stdin is None:  # closed
         return
     reconfigure(sys.stdin)
     for line in sys.stdin:
+        if _leaves(line):
+            return
         yield line.rstrip("\n")
+
+
+def _leaves(line: str) -> bool:
+    return line.strip().lower() in ("q", "quit")
 
 
 def reconfigure(stream: object) -> None:

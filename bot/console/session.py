@@ -19,8 +19,10 @@ HELP = (
     "/beam K     keep the K best beginnings of a reply while searching; 1 is greedy search",
     "/attention  show where the model looked while it wrote its last reply",
     "/help       show this",
+    "q, quit     leave",
 )
-LEAVE = "q, quit     leave"  # a pipe is left by closing it
+NOTHING_SAID = "Nothing has been said yet; write something first."
+NOT_THE_MODELS_ANSWER = "The last answer was not the model's own; write something else first."
 
 
 class Talker(Protocol):
@@ -52,6 +54,7 @@ class Session:
         self._piped = piped
         self._conversation = Conversation()
         self._last: tuple[tuple[str, ...], Hypothesis] | None = None
+        self._why_none = NOTHING_SAID
         self._commands: dict[str, Callable[[str], list[str]]] = {
             "/reset": self._reset,
             "/beam": self._beam,
@@ -79,8 +82,11 @@ class Session:
         turns = (*self._conversation.turns, line)
         candidates = self._talker.candidates(*turns, options=self._options)
         reply = candidates[0].text
+        if reply in NOT_THE_MODELS:
+            self._last, self._why_none = None, NOT_THE_MODELS_ANSWER
+            return [_on_one_line(reply)]
         self._last = (turns, candidates[0].hypothesis)
-        if line.strip() and reply not in NOT_THE_MODELS:
+        if line.strip():
             self._conversation.add(line, reply)
         lines = [_on_one_line(reply)]
         if self._show_scores:
@@ -93,15 +99,16 @@ class Session:
 
     def _reset(self, argument: str) -> list[str]:
         self._conversation.clear()
-        self._last = None
+        self._last, self._why_none = None, NOTHING_SAID
         return ["[Forgotten.]"]
 
     def _beam(self, argument: str) -> list[str]:
         try:
             beam_size = int(argument)
         except ValueError:
+            wrong = f"{argument!r} is not a whole number. " if argument else ""
             raise UsageError(
-                f"The beam size is {self._options.beam_size}; /beam 5 makes it 5."
+                f"{wrong}The beam size is {self._options.beam_size}; /beam 5 makes it 5."
             ) from None
         options = replace(self._options, beam_size=beam_size)
         # A model of an older version may know no beam search: better to hear of it now.
@@ -111,13 +118,13 @@ class Session:
 
     def _attention(self, argument: str) -> list[str]:
         if self._last is None:
-            raise UsageError("Nothing has been said yet; write something first.")
+            raise UsageError(self._why_none)
         turns, hypothesis = self._last
         attention = self._talker.attention(*turns, hypothesis=hypothesis)
         return [alignment(attention)] if self._piped else heatmap(attention)
 
     def _help(self, argument: str) -> list[str]:
-        return ["; ".join(map(_on_one_line, HELP))] if self._piped else [*HELP, LEAVE]
+        return ["; ".join(map(_on_one_line, HELP))] if self._piped else list(HELP)
 
 
 def _on_one_line(text: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from bot.artifact.options import Hypothesis, SearchOptions
+from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
 from bot.errors import DeadlineError
 from bot.serving.content_filter import ContentFilter
 from bot.serving.sentences import FALLBACK
@@ -75,6 +75,7 @@ class Responder:
 
     :param reply_timeout_s: how long a search may take, its wait in the queue included
     :param content_filter: what the model does not get to see, and what it does not get to say
+    :param options: how ``reply`` searches; those of the engine
     """
 
     def __init__(
@@ -83,11 +84,13 @@ class Responder:
         tokenizer: TextCodec,
         reply_timeout_s: float,
         content_filter: ContentFilter,
+        options: SearchOptions = GREEDY,
     ) -> None:
         self._engine = engine
         self._tokenizer = tokenizer
         self._reply_timeout_s = reply_timeout_s
         self._content_filter = content_filter
+        self._options = options
 
     async def reply(self, *turns: str) -> str:
         """The reply to the newest turn, which is the last; never blank.
@@ -96,6 +99,8 @@ class Responder:
         :raises DeadlineError: if the reply is not ready in time
         :raises ServingError: what the engine raises
         """
+        if self._options.beam_size > 1:  # there are others if the best may not be said
+            return (await self.candidates(*turns, options=self._options))[0].text
         if instead := self._content_filter.answer_to(turns[-1]):
             return instead
         source_ids = self._tokenizer.encode_source(*turns)
@@ -103,6 +108,8 @@ class Responder:
 
     async def candidates(self, *turns: str, options: SearchOptions) -> list[Candidate]:
         """Every reply to the newest turn that a search found, the best first.
+
+        What cannot be said comes last: those replies have a sentence in their place.
 
         :param turns: as ``reply`` has them
         :raises UsageError, SearcherError: if the model cannot search in that way
@@ -112,7 +119,8 @@ class Responder:
             return [Candidate(instead, NOTHING_FOUND)]
         source_ids = self._tokenizer.encode_source(*turns)
         found = await self._in_time(self._engine.hypotheses(source_ids, options))
-        return [Candidate(self._text(one.token_ids), one) for one in found]
+        candidates = [Candidate(self._text(one.token_ids), one) for one in found]
+        return sorted(candidates, key=lambda candidate: candidate.text == FALLBACK)
 
     async def attention(self, *turns: str, hypothesis: Hypothesis) -> Attention:
         """Where the model looks while it writes that reply to those turns.

@@ -11,7 +11,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel
 
 from bot.artifact.artifact import Artifact
 from bot.artifact.manifest import SEARCHER_FILE
@@ -165,6 +166,18 @@ class Judgement:
         return "\n".join([*head, *rows]) + "\n"
 
 
+class _Model(BaseModel):
+    model: str
+
+
+class _Key(BaseModel):
+    """What of a key is needed to open its sheet."""
+
+    a: _Model
+    b: _Model
+    pairs: list[Pair]
+
+
 def judge(sheet_path: Path, key_path: Path) -> Judgement:
     """Open a filled-in sheet with its key.
 
@@ -192,23 +205,19 @@ def judge(sheet_path: Path, key_path: Path) -> Judgement:
 
 def _read_key(path: Path) -> tuple[str, str, list[Pair]]:
     try:
-        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        pairs = [
-            Pair(tuple(pair["turns"]), pair["a"], pair["b"], pair["a_first"])
-            for pair in values["pairs"]
-        ]
-        return values["a"]["model"], values["b"]["model"], pairs
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        key = _Key.model_validate_json(path.read_bytes(), strict=True)
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read as the key of a comparison ({type(error).__name__}); give the"
             " file that compare wrote with --key."
         ) from error
+    return key.a.model, key.b.model, key.pairs
 
 
 def _read_sheet(path: Path) -> list[list[str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header, *rows = list(csv.reader(file, dialect="excel-tab"))
+            header, *rows = list(csv.reader(file, dialect="excel-tab")) or [[]]
     except (OSError, ValueError, csv.Error) as error:
         raise UsageError(
             f"{path} cannot be read as a sheet of compare ({error}); save it as tab-separated"

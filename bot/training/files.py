@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 from bot.errors import UsageError
@@ -10,21 +11,57 @@ from bot.errors import UsageError
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file; whoever is killed here leaves the old one whole.
 
+    Where the path is a symbolic link, the file that it leads to is written.
+
     :raises UsageError: if it cannot be written there
     """
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; give the path of a file to write.")
-    draft = path.with_name(f".{path.name}.new")
+    target = _target(path)
+    draft = target.with_name(f".{target.name}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        draft.replace(target)
     except OSError as error:
         with contextlib.suppress(OSError):
             draft.unlink()
+        raise _cannot_be_written(path, error) from error
+
+
+def check_outputs(*paths: Path) -> None:
+    """Refuse before the work what could not be written after it; nothing is left behind.
+
+    :raises UsageError: if one cannot be written, or two are the same file
+    """
+    targets = [_target(path) for path in paths]
+    if len(set(targets)) < len(targets):
         raise UsageError(
-            f"{path} cannot be written ({error.strerror}); choose another path."
-        ) from error
+            f"{' and '.join(map(str, paths))} are the same file; give two files to write."
+        )
+    for path, target in zip(paths, targets, strict=True):
+        try:
+            folder = next(parent for parent in target.parents if os.path.lexists(parent))
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise _cannot_be_written(path, error) from error
+
+
+def _target(path: Path) -> Path:
+    """The file that a path leads to, if it is one that may be replaced."""
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; give the path of a file to write.")
+        target = Path(os.path.realpath(path))
+        # A link that is left leads in a circle.
+        if target.is_symlink() or (path.exists() and not path.is_file()):
+            raise UsageError(f"{path} is not a regular file; choose another path.")
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+    return target
+
+
+def _cannot_be_written(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path} cannot be written ({error.strerror}); choose another path.")

@@ -36,7 +36,10 @@ int main(int argc, char** argv) try {
   auto searcher = torch::jit::load(argv[1]);
   searcher.to(torch::kFloat);  // the file is in half precision, in which CPUs are slow
   searcher.eval();
-  const auto max_length = std::stoll(argv[2]);
+  int64_t max_length = 0;
+  std::istringstream number(argv[2]);
+  if (!(number >> max_length) || !number.eof() || max_length < 1)
+    throw std::invalid_argument("MAX_LENGTH is not a whole number from 1 up");
   std::stringstream arguments;
   for (int i = 3; i < argc; ++i) arguments << argv[i] << ' ';
   if (argc > 3) answer(searcher, arguments, max_length);
@@ -48,6 +51,8 @@ int main(int argc, char** argv) try {
   std::cerr << "error: " << error.what_without_backtrace() << std::endl;
   return 1;
 } catch (const std::exception& error) {
-  std::cerr << "error: " << error.what() << std::endl;
+  std::string cause = error.what();  // TorchScript's is a trace, which ends in the cause
+  cause.erase(cause.find_last_not_of('\n') + 1);
+  std::cerr << "error: " << cause.substr(cause.rfind('\n') + 1) << std::endl;
   return 1;
 }

@@ -24,6 +24,11 @@ def test_chat_answers_each_line_of_a_pipe_with_one_line(animal_store: Path) -> N
     assert result.returncode == 0
 
 
+def test_q_leaves_a_pipe(animal_store: Path) -> None:
+    result = bot("chat", stdin=CAT + b"q\n" + OWL, MODEL_STORE=str(animal_store))
+    assert (result.returncode, result.stdout) == (0, b"The cat says meow.\n")
+
+
 def test_chat_answers_any_bytes(animal_store: Path) -> None:
     lines = [
         b"",
@@ -85,6 +90,7 @@ def test_commands_from_a_pipe_are_answered_line_by_line(animal_store: Path) -> N
     ("options", "words"),
     [
         (["--top-k", "5"], "top_k is 5 and the temperature is 0"),
+        (["--seed", "5"], "seed is 5 and the temperature is 0"),
         (["--beam", "2", "--temperature", "1"], "leaves nothing to chance"),
         (["--min-length", "41"], "min_length is 41 and a reply has at most 40 tokens"),
         (["--beam", "0"], "--beam"),

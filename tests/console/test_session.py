@@ -8,7 +8,7 @@ from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
 from bot.console.session import Session
 from bot.errors import BusyError, CauserieError, SearcherError
 from bot.serving.responder import Attention, Candidate
-from bot.serving.sentences import FALLBACK
+from bot.serving.sentences import FALLBACK, NOT_THE_MODELS
 
 FOUND = Hypothesis([5], -1.234, -1.0, ended=True)
 SECOND = Hypothesis([6], -2.0, -1.5, ended=True)
@@ -95,6 +95,19 @@ def test_scores_follow_the_reply_one_line_a_hypothesis(talker: Talker) -> None:
     ]
 
 
+@pytest.mark.parametrize("sentence", NOT_THE_MODELS)
+def test_an_answer_that_is_not_the_models_has_no_scores_and_no_attention(
+    talker: Talker, sentence: str
+) -> None:
+    session = make_session(talker, show_scores=True)
+    session.answer("hello")
+    talker.answer = sentence
+    assert session.answer("bad words") == [sentence]
+    assert "was not the model's own" in session.answer("/attention")[0]
+    session.answer("/reset")
+    assert "Nothing has been said yet" in session.answer("/attention")[0]
+
+
 def test_beam_changes_the_width_from_the_next_message_on(talker: Talker) -> None:
     session = make_session(talker, SearchOptions(no_repeat_ngram=3))
     assert session.answer("/beam 4") == ["[The beam size is 4.]"]
@@ -106,7 +119,7 @@ def test_beam_changes_the_width_from_the_next_message_on(talker: Talker) -> None
     ("line", "words"),
     [
         ("/beam", "The beam size is 1; /beam 5 makes it 5."),
-        ("/beam many", "The beam size is 1"),
+        ("/beam many", "'many' is not a whole number. The beam size is 1"),
         ("/beam 0", "beam_size is 0"),
         ("/beam 1000000", "from 1 to 64"),
     ],
@@ -159,7 +172,7 @@ def test_from_a_pipe_only_commands_are_commands(talker: Talker) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["hello", "", "/help", "/beam", "/beam 2", "/beam x", "/attention", "/reset", "/", "q"]
+    "line", ["hello", "", "/help", "/beam", "/beam 2", "/beam x", "/attention", "/reset", "/"]
 )
 def test_from_a_pipe_every_line_has_one_line_for_an_answer(talker: Talker, line: str) -> None:
     session = make_session(talker, piped=True)
@@ -172,4 +185,5 @@ def test_from_a_pipe_every_line_has_one_line_for_an_answer(talker: Talker, line:
 
 def test_help_names_every_command_and_how_to_leave(talker: Talker) -> None:
     lines = make_session(talker).answer("/help")
+    assert "; q, quit leave" in make_session(talker, piped=True).answer("/help")[0]
     assert [line.split()[0] for line in lines] == ["/reset", "/beam", "/attention", "/help", "q,"]

@@ -84,10 +84,25 @@ def test_a_source_in_the_arguments_gets_its_reply_up_to_the_given_length(
     assert [int(word) for word in result.stdout.split()] == artifact.search([source], 3)[0]
 
 
-@pytest.mark.parametrize("arguments", [(), (40, "hello"), ("many", 2)], ids=str)
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "usage"),
+        ((40, "hello"), "not a list of ids"),
+        *(
+            ((length, 2), "MAX_LENGTH is not a whole number")
+            for length in ("many", "4x", "", 0, -1)
+        ),
+        ((40, 99_999_999, 2), "index out of range"),
+        ((40, -1, 2), "index out of range"),
+    ],
+    ids=str,
+)
 def test_what_it_cannot_read_is_one_line_and_an_exit_code(
-    program: Path, arguments: tuple[object, ...]
+    program: Path, arguments: tuple[object, ...], words: str
 ) -> None:
     result = decode(program, *arguments)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith("error: ")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert words in line

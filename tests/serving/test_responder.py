@@ -115,6 +115,19 @@ async def test_candidates_are_what_was_found_and_none_is_blank() -> None:
     assert engine.options is options
 
 
+async def test_candidates_that_can_be_said_come_before_those_that_cannot() -> None:
+    found = [
+        Hypothesis(list(map(ord, text)), -1.0, -1.0, ended=True) for text in ("x", "", "b", "a")
+    ]
+    content_filter = ContentFilter(WordList(["x"]), WordList([]), WordList([]))
+    beam = SearchOptions(beam_size=4)
+    responder = Responder(Found(*found), Codec(), 5, content_filter, beam)
+    assert await responder.reply("hello") == "b"
+    candidates = await responder.candidates("hello", options=beam)
+    assert [candidate.text for candidate in candidates] == ["b", "a", FALLBACK, FALLBACK]
+    assert [candidate.hypothesis for candidate in candidates] == [found[i] for i in (2, 3, 0, 1)]
+
+
 async def test_candidates_past_their_deadline_are_an_error() -> None:
     class NeverFound(Never):
         async def hypotheses(self, source_ids: list[int], options: SearchOptions) -> list[int]:

@@ -122,16 +122,43 @@ def test_a_sheet_and_the_key_of_another_are_refused(
         judge(sheet_path, key_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{}", b"number\tprompt\n", b"[1]"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"\xff\xfe", b"{}", b"number\tprompt\n", b"[1]", b"[" * 100_000],
+    ids=lambda content: repr(content[:20]),
+)
 def test_what_is_no_sheet_or_key_is_a_usage_error(
     content: bytes, animal_artifact: Artifact, tmp_path: Path
 ) -> None:
     sheet_path, key_path = written(tmp_path, AWKWARD, animal_artifact, ["1", "2", "1"])
     (tmp_path / "other").write_bytes(content)
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="save it as tab-separated") as refused:
         judge(tmp_path / "other", key_path)
-    with pytest.raises(UsageError):
+    assert "unpack" not in str(refused.value)
+    with pytest.raises(UsageError, match="cannot be read as the key"):
         judge(sheet_path, tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("pair", "turns", [1]),
+        ("pair", "turns", "abc"),
+        ("pair", "a", None),
+        ("pair", "b", ["b"]),
+        ("pair", "a_first", 1),
+        ("model", "model", 5),
+    ],
+)
+def test_a_key_with_a_value_of_another_type_is_a_usage_error(
+    part: str, name: str, value: object, animal_artifact: Artifact, tmp_path: Path
+) -> None:
+    sheet_path, key_path = written(tmp_path, AWKWARD, animal_artifact, ["1", "2", "1"])
+    values = json.loads(key_path.read_text("utf-8"))
+    (values["pairs"][0] if part == "pair" else values["a"])[name] = value
+    key_path.write_text(json.dumps(values), "utf-8")
+    with pytest.raises(UsageError, match="cannot be read as the key"):
+        judge(sheet_path, key_path)
 
 
 @pytest.mark.parametrize(
