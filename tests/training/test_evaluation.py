@@ -7,7 +7,7 @@ import pytest
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import train_bpe
 from bot.training.dataset import Example, encode_examples
-from bot.training.evaluation import held_out_loss
+from bot.training.evaluation import HeldOutLoss, held_out_loss
 
 EXAMPLES = [
     Example(("Hello.",), "Hi!"),
