@@ -7,6 +7,7 @@
     ├── CorpusError               a corpus cannot be read, or holds nothing to train on
     ├── MissingPackageError       an optional package is not installed
     ├── CheckpointError           a training checkpoint cannot be read or does not fit
+    ├── DivergenceError           training has made numbers that are not finite
     ├── ArtifactError             a model in the store cannot be served
     │   ├── ModelNotFoundError    no such model, version or active model
     │   ├── ManifestError         the manifest is missing, malformed or names a path outside it
@@ -54,6 +55,10 @@ class MissingPackageError(CauserieError):
 
 class CheckpointError(CauserieError):
     """A training checkpoint cannot be read, or belongs to another configuration."""
+
+
+class DivergenceError(CauserieError):
+    """Training has diverged: a loss or a weight is no finite number any more."""
 
 
 class ArtifactError(CauserieError):

@@ -4,33 +4,53 @@ Each command imports what it needs when it runs, so that ``--help`` is quick and
 loads the training code.
 """
 
+import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import bot
 from bot.cli import corpus, evaluation, exporting, importing, models, serving, training
 from bot.errors import CauserieError
 
+
+class _Commands(TyperGroup):
+    """Typer's group, in which Ctrl-C is a sentence too."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            print("Stopped; nothing unfinished was written.", file=sys.stderr)
+            raise typer.Exit(128 + signal.SIGINT) from error
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="bot",
     help="Causerie: a Discord chat bot with a small neural model of its own.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its tables cut the names of options in narrow terminals
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(serving.run)
-app.command()(serving.chat)
-app.command()(training.train)
-app.command()(exporting.export)
-app.command()(evaluation.evaluate)
-app.command()(evaluation.compare)
-app.command()(evaluation.judge)
-app.command()(evaluation.attention)
+for command in (
+    serving.run,
+    serving.chat,
+    training.train,
+    exporting.export,
+    evaluation.evaluate,
+    evaluation.compare,
+    evaluation.judge,
+    evaluation.attention,
+    importing.import_checkpoint,
+):
+    # Given as it is, it stands whole in the list of commands.
+    app.command(short_help=(command.__doc__ or "").partition("\n")[0])(command)
 app.add_typer(corpus.app, name="corpus")
-app.command()(importing.import_checkpoint)
 app.add_typer(models.app, name="models")
 
 

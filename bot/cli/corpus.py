@@ -16,7 +16,11 @@ from bot.errors import CorpusError
 if TYPE_CHECKING:
     from bot.training.mixing import CorpusSummary, WeightedCorpus
 
-app = typer.Typer(no_args_is_help=True, help="Make training data of dialogue, and look at it.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Make training data of dialogue, and look at it.",
+    rich_markup_mode=None,
+)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from bot.cli.models import StoreOption, open_store
+from bot.cli.models import StoreOption, chat_command, open_store
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def export(
         language=language,
         activate=activate,
     )
-    console.print(f"Published {path}. Talk to it with: python -m bot chat --model {name}")
+    console.print(f"Published {path}. Talk to it with: {chat_command(name, store)}")
 
 
 def _first_card(name: str, trained: "TrainedRun", console: Console) -> str:
@@ -61,6 +61,7 @@ def _first_card(name: str, trained: "TrainedRun", console: Console) -> str:
         trained.config,
         pairs=len(trained.splits["train"]),
         steps=trained.steps,
+        processes=trained.processes,
         hours=trained.hours,
         held_out=held_out,
         replies=sample_replies(trained.searcher, trained.tokenizer, sample_prompts()),

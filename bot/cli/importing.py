@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.models import StoreOption, open_store
+from bot.cli.models import StoreOption, chat_command, open_store
 
 
 def import_checkpoint(
@@ -52,4 +52,4 @@ def import_checkpoint(
         language=language,
         activate=activate,
     )
-    print(f"Published {path}. Talk to it with: python -m bot chat --model {name}")
+    print(f"Published {path}. Talk to it with: {chat_command(name, store)}")

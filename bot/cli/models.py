@@ -1,5 +1,6 @@
 """``python -m bot models``: look after the model store."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,9 @@ from rich.text import Text
 from bot.artifact.store import ModelStore
 from bot.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="List, inspect and choose models.")
+app = typer.Typer(
+    no_args_is_help=True, help="List, inspect and choose models.", rich_markup_mode=None
+)
 
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="The model store. Default: MODEL_STORE.")
@@ -25,6 +28,12 @@ SpecArgument = Annotated[
 def open_store(store: Path | None) -> ModelStore:
     """The store that was named, else that of the settings."""
     return ModelStore(store or load_settings().model_store)
+
+
+def chat_command(name: str, store: Path | None) -> str:
+    """What to type to talk to a model of the store that was named."""
+    variable = f"MODEL_STORE={shlex.quote(str(store))} " if store else ""
+    return f"{variable}python -m bot chat --model {shlex.quote(name)}"
 
 
 @app.command("list")

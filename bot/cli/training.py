@@ -88,7 +88,7 @@ def train(
     weight_decay: Annotated[
         float, typer.Option(min=0, help="Of AdamW, on matrices; 0 makes it Adam.")
     ] = 0.01,
-    clip: Annotated[float, typer.Option(min=0, help="The largest gradient norm.")] = 1.0,
+    clip: Annotated[float, typer.Option(min=1e-6, help="The largest gradient norm.")] = 1.0,
     teacher_forcing: Annotated[
         float,
         typer.Option(
@@ -184,7 +184,7 @@ def train(
     """Train a model on dialogue; Ctrl-C saves, and --resume goes on."""
     from bot.artifact.artifact import resolve_device
     from bot.model.seq2seq import ModelConfig
-    from bot.training.distributed import started_processes
+    from bot.training.distributed import resume_command, started_processes
     from bot.training.run import RunConfig, prepare, read_splits
     from bot.training.trainer import Trainer, TrainingConfig, check_precision
     from bot.training.vocabulary import VocabularyConfig
@@ -279,7 +279,7 @@ def train(
         with _stop_requests() as requests, _progress(console, config.training.steps) as report:
             finished = trainer.train(report, lambda: bool(requests))
     if not finished:
-        console.print(f"Saved. Go on with: python -m bot train --run {run} --resume")
+        console.print(f"Saved. Go on with: {resume_command(run, processes.size)}")
         # As a shell reports who died of the signal: what follows after && waits for the whole run.
         raise typer.Exit(128 + (requests[0] if requests else signal.SIGINT))
     if trainer.stopped_early:
@@ -288,8 +288,10 @@ def train(
             " weights of that step are what is exported."
         )
     if processes.is_main:
+        console.print(_held_out(run, lowest=config.training.patience is not None))
         write_training_report(run, console)
-    console.print(f"Done. Publish the model with: python -m bot export {run} --name NAME")
+    folder = shlex.quote(str(run))
+    console.print(f"Done. Publish the model with: python -m bot export {folder} --name NAME")
 
 
 def _given(context: typer.Context) -> set[str]:
@@ -325,7 +327,7 @@ def _progress(console: Console, steps: int) -> "Iterator[trainer.OnStep]":
         yield lambda progress: None
         return
     if not console.is_terminal:
-        yield _log_line
+        yield lambda p: _log_line(p, steps)
         return
     columns = (
         BarColumn(),
@@ -338,9 +340,26 @@ def _progress(console: Console, steps: int) -> "Iterator[trainer.OnStep]":
         yield lambda p: bar.update(task, completed=p.step, description=_describe(p))
 
 
-def _log_line(progress: "trainer.Progress") -> None:
-    if progress.step % LOG_EVERY == 0:
+def _log_line(progress: "trainer.Progress", steps: int) -> None:
+    if progress.step % LOG_EVERY == 0 or progress.step == steps:
         print(f"step {progress.step}: {_describe(progress)}", file=sys.stderr, flush=True)
+
+
+def _held_out(run: Path, *, lowest: bool) -> str:
+    """The held-out loss of the weights that will be exported, as it was logged."""
+    from bot.training.checkpoint import LOG_FILE
+    from bot.training.evaluation import HeldOutLoss
+    from bot.training.pictures import read_log
+
+    log = read_log(run / LOG_FILE)
+    if not log:
+        return "No held-out loss was logged."
+    line = min(log, key=lambda line: line.valid) if lowest else log[-1]
+    perplexity = HeldOutLoss(line.valid, 0.0).perplexity
+    return (
+        f"The held-out loss at step {line.step} is {line.valid:.3f} nats a token, a perplexity of"
+        f" {perplexity:.2f}."
+    )
 
 
 def _describe(progress: "trainer.Progress") -> str:

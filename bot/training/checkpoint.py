@@ -11,6 +11,7 @@ RUN/log.jsonl        a line for each evaluation
 import json
 import os
 import pickle
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,29 @@ def best_weights(state: dict[str, Any]) -> dict[str, Tensor]:
 
     :raises KeyError: if it is no checkpoint of a run
     """
-    best: dict[str, Tensor] | None = state.get("best", {}).get("model")
-    weights: dict[str, Tensor] = state["model"]
-    return weights if best is None else best
+    last, best = state["model"], state.get("best", {})  # version 0.1.0 kept no best
+    weights = best.get("model") if isinstance(best, dict) else best
+    if weights is None:
+        weights = last
+    if not isinstance(weights, dict):
+        raise KeyError("best")
+    return weights
+
+
+def process_count(state: dict[str, Any]) -> int:
+    """How many processes have written a checkpoint.
+
+    :raises KeyError: if it is no checkpoint of a run
+    """
+    random = state["random"]
+    if not isinstance(random, Tensor):
+        raise KeyError("random")
+    return len(torch.atleast_2d(random))  # version 0.1.0 kept the state of one, without a row
+
+
+def all_finite(weights: Iterable[Tensor]) -> bool:
+    """Whether no number in them is infinite or none at all."""
+    return all(bool(weight.isfinite().all()) for weight in weights)
 
 
 def append_log(path: Path, line: dict[str, Any]) -> None:
@@ -74,17 +95,16 @@ def append_log(path: Path, line: dict[str, Any]) -> None:
 
 
 def cut_log(path: Path, step: int) -> None:
-    """Forget what was logged after a step, and a line that is not whole."""
+    """Forget what was logged after a step, and what is no whole line of a log."""
     if not path.exists():
         return
     kept = []
     for text in path.read_text("utf-8").splitlines(keepends=True):
         try:
-            line = json.loads(text)
-        except ValueError:
+            if json.loads(text)["step"] <= step:
+                kept.append(text)
+        except (ValueError, KeyError, TypeError):
             continue
-        if line["step"] <= step:
-            kept.append(text)
     temporary = path.with_name(path.name + ".new")
     temporary.write_text("".join(kept), "utf-8")
     temporary.replace(path)

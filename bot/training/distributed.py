@@ -8,17 +8,31 @@ evaluates, reports and saves. The folder must be the same for all, which on seve
 a shared disk.
 """
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from bot.errors import CauserieError
+
 # The others wait so long while the main process prepares the corpora or evaluates.
 LONGEST_WAIT = timedelta(hours=6)
+
+
+def resume_command(run: Path, processes: int) -> str:
+    """What to type to go on with a run that so many processes have written."""
+    if processes == 1:
+        return f"python -m bot train --run {shlex.quote(str(run))} --resume"
+    return (
+        f"torchrun --nproc-per-node {processes} -m bot train"
+        f" --run-folder {shlex.quote(str(run))} --resume"
+    )
 
 
 class Processes:
@@ -69,6 +83,10 @@ class Processes:
         states = [torch.empty_like(state, device=self.device) for _ in range(self.size)]
         dist.all_gather(states, state.to(self.device))
         return torch.stack(states).cpu()
+
+    def failure(self, error: CauserieError) -> BaseException:
+        """What to raise where every process fails alike: only the main one says why."""
+        return error if self.is_main else SystemExit(1)
 
     def first(self, work: Callable[[], None]) -> None:
         """Let the main process do something while the others wait for it.

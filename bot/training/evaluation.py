@@ -24,8 +24,11 @@ class HeldOutLoss:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean cross-entropy per token."""
-        return math.exp(self.nats_per_token)
+        """exp of the mean cross-entropy per token; infinite where that is no number."""
+        try:
+            return math.exp(self.nats_per_token)
+        except OverflowError:
+            return math.inf
 
 
 def held_out_loss(model: Seq2Seq, pairs: EncodedPairs, batch_size: int = 128) -> HeldOutLoss:

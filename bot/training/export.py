@@ -12,7 +12,7 @@ import torch
 from bot.artifact.artifact import load_searcher, search_batch
 from bot.artifact.manifest import MODEL_CARD_FILE, SEARCHER_FILE, TOKENIZER_FILE
 from bot.artifact.store import ModelStore
-from bot.errors import CheckpointError, ParityError
+from bot.errors import CheckpointError, DivergenceError, ParityError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import Seq2Seq
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
@@ -39,6 +39,7 @@ class TrainedRun:
         the weights of the lowest held-out loss where early stopping has kept them
     :param steps: optimiser steps taken
     :param hours: training time
+    :param processes: how many shared the work
     """
 
     config: RunConfig
@@ -47,12 +48,14 @@ class TrainedRun:
     splits: dict[str, EncodedPairs]
     steps: int
     hours: float
+    processes: int
 
     @classmethod
     def read(cls, run: Path) -> "TrainedRun":
         """Read a run's checkpoint.
 
         :raises CheckpointError: if a file of it is missing, malformed or of another shape
+        :raises DivergenceError: if its weights are not finite
         :raises TokenizerError: if its tokenizer cannot be read
         """
         config = RunConfig.read(run)
@@ -61,15 +64,22 @@ class TrainedRun:
         try:
             model.load_state_dict(checkpoint.best_weights(state))
             steps, hours = state["step"], state["seconds"] / 3600
-        except (KeyError, RuntimeError) as error:
+            processes = checkpoint.process_count(state)
+        except (KeyError, RuntimeError, TypeError, AttributeError) as error:
             raise CheckpointError(
                 f"{run / checkpoint.CHECKPOINT_FILE} does not fit {checkpoint.RUN_FILE} beside it;"
                 " use the checkpoint that this run wrote."
             ) from error
         searcher = GreedySearcher(model, PAD_ID, BOS_ID, EOS_ID).half().float()
+        if not checkpoint.all_finite(searcher.state_dict().values()):
+            raise DivergenceError(
+                f"{run / checkpoint.CHECKPOINT_FILE} holds weights that are not finite in half"
+                " precision, as training that diverges leaves them; train again with a lower"
+                " --learning-rate or --clip."
+            )
         searcher.eval().requires_grad_(requires_grad=False)
         tokenizer = read_tokenizer(run, config)
-        return cls(config, tokenizer, searcher, read_splits(run), steps, hours)
+        return cls(config, tokenizer, searcher, read_splits(run), steps, hours, processes)
 
 
 def compile_searcher(searcher: GreedySearcher, dtype: torch.dtype = torch.float16) -> bytes:

@@ -14,6 +14,11 @@ from bot.training.evaluation import HeldOutLoss
 from bot.training.export import MAX_REPLY_TOKENS
 from bot.training.run import RunConfig
 
+VOCABULARIES = {
+    "bpe": "tokens, byte-level BPE",
+    "word": "words, lower case, unaccented Latin letters and . ! ?",
+}
+
 
 def sample_prompts() -> list[str]:
     """The thirty prompts whose replies a model card shows."""
@@ -36,6 +41,7 @@ def model_card(
     *,
     pairs: int,
     steps: int,
+    processes: int,
     hours: float,
     held_out: HeldOutLoss,
     replies: Sequence[tuple[str, str]],
@@ -43,21 +49,24 @@ def model_card(
     """Markdown: what the model is, what it was trained on, how good it is, how it talks.
 
     :param pairs: training pairs an epoch
+    :param processes: how many shared the work
     :param held_out: on the test split
     :param replies: prompts and the model's replies to them
     """
-    model, training = config.model, config.training
+    model = config.model
+    turns = config.mix.max_source_turns
     corpora = "\n".join(f"| {corpus.source} | {corpus.weight:g} | |" for corpus in config.corpora)
     samples = "\n".join(f"| {_cell(prompt)} | {_cell(reply)} | |" for prompt, reply in replies)
     return f"""# {name}
 
-A GRU encoder-decoder with Luong attention ({model.attention}) that answers one line of chat.
+A GRU encoder-decoder with Luong attention ({model.attention}) that answers \
+{"one line" if turns == 1 else f"the last of up to {turns} lines"} of chat.
 
 ## Model
 
 | | |
 |---|---|
-| vocabulary | {model.vocabulary_size} tokens, byte-level BPE |
+| vocabulary | {model.vocabulary_size} {VOCABULARIES[config.vocabulary.kind]} |
 | embedding size, hidden size | {model.embedding_size}, {model.hidden_size} |
 | layers | {model.encoder_layers} of two directions in the encoder, {model.decoder_layers} in the \
 decoder |
@@ -78,8 +87,7 @@ decoder |
 ```
 
 {f"Fine-tuned from the run {config.base}. " if config.base else ""}\
-{steps} steps of {training.batch_size} pairs, dropout {model.dropout:g}, AdamW at \
-{training.learning_rate:g}, {training.precision}, seed {training.seed}; \
+{_how_trained(config, steps, processes)}; \
 {hours:.1f} hours with torch {torch.__version__} on a machine with {os.cpu_count()} cores \
 ({platform.machine()}).
 
@@ -96,6 +104,26 @@ Greedy search, unedited.
 |---|---|---|
 {samples}
 """
+
+
+def _how_trained(config: RunConfig, steps: int, processes: int) -> str:
+    """The recipe in a phrase; what is left at its default goes without saying."""
+    training = config.training
+    shared = f" in each of {processes} processes" if processes > 1 else ""
+    decay = training.weight_decay
+    optimizer = f"AdamW (weight decay {decay:g})" if decay else "Adam"
+    phrases = [
+        f"{steps} steps of {training.batch_size} pairs{shared}",
+        f"dropout {config.model.dropout:g}",
+        f"{optimizer} at {training.learning_rate:g}",
+    ]
+    if training.decoder_learning_ratio is not None:
+        phrases.append(f"{training.decoder_learning_ratio:g} times that for the decoder")
+    if training.teacher_forcing < 1:
+        phrases.append(f"teacher forcing in {training.teacher_forcing:.0%} of the batches")
+    if training.loss == "steps":
+        phrases.append("the loss summed over the decode steps")
+    return ", ".join([*phrases, training.precision, f"seed {training.seed}"])
 
 
 def _cell(text: str) -> str:

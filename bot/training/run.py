@@ -164,5 +164,9 @@ def read_splits(run: Path) -> dict[str, EncodedPairs]:
 
     :raises CheckpointError: if their file cannot be read
     """
-    state = checkpoint.load(run / checkpoint.DATA_FILE)
-    return {name: EncodedPairs(**state[name]) for name in SPLITS}
+    path = run / checkpoint.DATA_FILE
+    state = checkpoint.load(path)
+    try:
+        return {name: EncodedPairs(**state[name]) for name in SPLITS}
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} holds no encoded pairs; start the run again.") from error

@@ -6,19 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import torch
 from torch import Tensor
 
-from bot.errors import CheckpointError, UsageError
+from bot.errors import CheckpointError, DivergenceError, UsageError
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import PAD_ID
 from bot.training import checkpoint
 from bot.training.batches import collate, epoch_order
 from bot.training.dataset import EncodedPairs
-from bot.training.distributed import Processes
-from bot.training.evaluation import held_out_loss
+from bot.training.distributed import Processes, resume_command
+from bot.training.evaluation import HeldOutLoss, held_out_loss
 from bot.training.loss import Reduction, TrainingLoss, step_weights
 from bot.training.optimizer import Optimizer, sides
 
@@ -178,7 +178,12 @@ class Trainer:
         return self.step >= self.config.steps or self.stopped_early
 
     def save(self) -> None:
-        """Write the checkpoint; every process must call it, the main one writes."""
+        """Write the checkpoint; every process must call it, the main one writes.
+
+        :raises DivergenceError: if a weight is not finite; the checkpoint before stays
+        """
+        if not checkpoint.all_finite(self.model.parameters()):
+            self._diverged("A weight")
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -222,11 +227,14 @@ class Trainer:
         try:
             # Version 0.1.0 kept the state of one process, and neither "scaler" nor "best".
             random = torch.atleast_2d(state["random"])
-            if len(random) != self.processes.size:
-                raise CheckpointError(
-                    f"{path} was written by {len(random)} processes, and now there are"
-                    f" {self.processes.size}; resume it with torchrun --nproc-per-node"
-                    f" {len(random)}."
+            writers = checkpoint.process_count(state)
+            if writers != self.processes.size:
+                raise self.processes.failure(
+                    CheckpointError(
+                        f"{path} was written by another number of processes ({writers}, now"
+                        f" {self.processes.size}); resume it with:"
+                        f" {resume_command(self.run, writers)}"
+                    )
                 )
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -234,7 +242,7 @@ class Trainer:
             self.step, self.epoch = state["step"], state["epoch"]
             self.batch_in_epoch, self.seconds = state["batch_in_epoch"], state["seconds"]
             self._smoothed = state["smoothed"]
-            self._best = state.get("best", self._best)
+            self._best = {**self._best, **state.get("best", {})}
             self._evaluations_since_best = state.get("evaluations_since_best", 0)
             # Copies: torch crashes on a row of a larger tensor.
             torch.set_rng_state(random[self.processes.rank].clone())
@@ -242,7 +250,7 @@ class Trainer:
                 torch.cuda.set_rng_state(
                     state["cuda_random"][self.processes.rank].clone(), self.processes.device
                 )
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(
                 f"{path} is of a model of another shape; use the run's own settings."
             ) from error
@@ -260,6 +268,7 @@ class Trainer:
 
         :param stop: when it says so in one process, all of them stop
         :return: whether there is nothing left to do
+        :raises DivergenceError: if a loss or a weight is no longer finite
         """
         started = saved = time.monotonic()
         seconds_before = self.seconds
@@ -268,6 +277,8 @@ class Trainer:
             if self.processes.agree(self.finished or stop()):
                 break
             loss, tokens = self._step(indices)
+            if not math.isfinite(loss):
+                self._diverged("The loss")
             self.batch_in_epoch += 1
             tokens_seen += tokens
             now = time.monotonic()
@@ -331,10 +342,13 @@ class Trainer:
 
     def _evaluate(self) -> None:
         """Measure the model on the validation split, and log it; the main process works for all."""
-        nats_per_token = 0.0
+        loss = HeldOutLoss(0.0, 0.0)
         if self.processes.is_main:
             loss = held_out_loss(self.model, self.splits["valid"])
-            nats_per_token = loss.nats_per_token
+        nats_per_token = self.processes.total(loss.nats_per_token)
+        if not math.isfinite(HeldOutLoss(nats_per_token, 0.0).perplexity):
+            self._diverged("The held-out loss")
+        if self.processes.is_main:
             checkpoint.append_log(
                 self.run / checkpoint.LOG_FILE,
                 {
@@ -349,7 +363,6 @@ class Trainer:
             )
         if self.config.patience is None:
             return
-        nats_per_token = self.processes.total(nats_per_token)
         self._evaluations_since_best += 1
         if nats_per_token < self._best["nats_per_token"]:
             self._evaluations_since_best = 0
@@ -358,3 +371,14 @@ class Trainer:
                 "nats_per_token": nats_per_token,
                 "model": copy.deepcopy(self.model.state_dict()),
             }
+
+    def _diverged(self, what: str) -> NoReturn:
+        """Give up, in every process; what is on disk stays as it is."""
+        path = self.run / checkpoint.CHECKPOINT_FILE
+        kept = f"; {path} is kept as it was before" if path.exists() else ""
+        raise self.processes.failure(
+            DivergenceError(
+                f"{what} is no finite number after step {self.step}; train in a new folder, with a"
+                f" lower --learning-rate or --clip{kept}."
+            )
+        )

@@ -20,7 +20,7 @@ def test_a_checkpoint_is_imported_and_talked_to(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr.decode()
     for found in ("words:          207", "hidden size:    24", "attention:      dot", "100\n"):
         assert found in output
-    assert "python -m bot chat --model mine" in output
+    assert f"MODEL_STORE={store} python -m bot chat --model mine" in output
     prompt, _ = pairs()[0]
     chat = bot("chat", "--model=mine", stdin=f"{prompt}\n".encode(), MODEL_STORE=str(store))
     expected = " ".join(model.reply(prompt, 40))

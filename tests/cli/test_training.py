@@ -23,16 +23,25 @@ SMALL = (
 
 
 def test_a_model_is_trained_exported_and_talked_to(corpus: Path, tmp_path: Path) -> None:
-    run, store = tmp_path / "run", tmp_path / "store"
+    run, store = tmp_path / "a run", tmp_path / "the store"
     trained = bot("train", f"--run={run}", f"--corpus={corpus}", "--steps=20", *SMALL)
     assert trained.returncode == 0, trained.stderr.decode()
-    assert f"python -m bot export {run}" in trained.stderr.decode()
+    assert f"python -m bot export '{run}' --name NAME" in trained.stderr.decode()
+    (last,) = log_of(run)
+    loss, perplexity = last["valid_nats_per_token"], last["valid_perplexity"]
+    assert "\nstep 20: loss " in trained.stderr.decode(), "the last step is told of"
+    assert (
+        f"at step 20 is {loss:.3f} nats a token, a perplexity of {perplexity:.2f}.\n"
+        in trained.stderr.decode()
+    )
     tuned = bot(
         "train", f"--run={tmp_path / 'tuned'}", f"--base={run}", f"--corpus={corpus}", "--steps=2"
     )
     assert tuned.returncode == 0, tuned.stderr.decode()
     exported = bot("export", run, "--name=mine", f"--store={store}")
     assert exported.returncode == 0, exported.stderr.decode()
+    told = f"Talk to it with: MODEL_STORE='{store}' python -m bot chat --model mine"
+    assert told in exported.stderr.decode()
     card = (store / "mine" / "1" / "MODEL_CARD.md").read_text()
     assert "perplexity" in card
     assert card.count("\n| ") > 30, "the card shows thirty prompts with their replies"
@@ -136,7 +145,13 @@ def test_a_recipe_sets_what_was_not_given(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_a_wrong_option_is_a_usage_error(tmp_path: Path) -> None:
-    for option in ("--attention=cosine", "--drop=(", "--decoder-layers=9", "--corpus=a.docx"):
+    for option in (
+        "--attention=cosine",
+        "--clip=0",
+        "--drop=(",
+        "--decoder-layers=9",
+        "--corpus=a.docx",
+    ):
         result = bot("train", f"--run={tmp_path / 'run'}", option)
         assert result.returncode == 2, option
         assert b"Traceback" not in result.stderr

@@ -13,6 +13,7 @@ from small_runs import trainer_of
 
 from bot.errors import CheckpointError
 from bot.training import checkpoint
+from bot.training.distributed import resume_command
 from bot.training.run import RunConfig, prepare
 
 SMALL = (
@@ -32,6 +33,8 @@ SMALL = (
 # Of 875 pairs the last batch of an epoch has 3, two for one process and one for the other: the
 # right loss is not the mean of theirs.
 PAIRS_A_PROCESS = 218
+
+RESUME = "torchrun --nproc-per-node 2 -m bot train"
 
 # The command, in which the second process is interrupted, and it alone.
 INTERRUPTED = """
@@ -80,6 +83,7 @@ def stopped_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         *(f"--batch-size={PAIRS_A_PROCESS}", *SMALL),
     )
     assert stopped.stderr.count("--resume") == 1, stopped.stderr
+    assert f"Go on with: {RESUME} --run-folder {run} --resume\n" in stopped.stderr
     return run
 
 
@@ -87,8 +91,16 @@ def test_a_signal_to_one_process_stops_and_saves_all(stopped_run: Path) -> None:
     assert checkpoint.load(stopped_run / checkpoint.CHECKPOINT_FILE)["step"] == 4
 
 
+def test_the_command_to_resume_quotes_the_folder() -> None:
+    run = Path("my runs/a")
+    assert resume_command(run, 1) == "python -m bot train --run 'my runs/a' --resume"
+    assert resume_command(run, 3) == (
+        "torchrun --nproc-per-node 3 -m bot train --run-folder 'my runs/a' --resume"
+    )
+
+
 def test_a_run_of_two_processes_is_not_resumed_by_one(stopped_run: Path) -> None:
-    with pytest.raises(CheckpointError, match="torchrun --nproc-per-node 2"):
+    with pytest.raises(CheckpointError, match=f"{RESUME} --run-folder {stopped_run} --resume$"):
         trainer_of(stopped_run).resume()
 
 
@@ -119,6 +131,18 @@ def test_two_processes_learn_what_one_learns_with_the_doubled_batch(
         for loss in ("train_nats_per_token", "valid_nats_per_token"):
             assert of_two[loss] == pytest.approx(of_one[loss], rel=1e-5)
     assert logs[0][-1]["valid_nats_per_token"] < logs[0][0]["valid_nats_per_token"] - 0.1
+
+
+def test_divergence_is_said_once_and_ends_both_processes(corpus: Path, tmp_path: Path) -> None:
+    diverging = [option for option in SMALL if not option.startswith(("--clip", "--learning"))]
+    result = torchrun(
+        *("-m", "bot", "train", f"--run-folder={tmp_path / 'run'}", f"--corpus={corpus}"),
+        *("--learning-rate=1e30", "--clip=1e30", *diverging),
+    )
+    assert result.returncode != 0
+    assert result.stderr.count("error: ") == 1, result.stderr
+    assert "lower --learning-rate" in result.stderr
+    assert not (tmp_path / "run" / checkpoint.CHECKPOINT_FILE).exists()
 
 
 def test_an_error_is_said_once_and_ends_both_processes(corpus: Path, tmp_path: Path) -> None:

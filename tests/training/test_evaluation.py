@@ -7,7 +7,7 @@ import pytest
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import train_bpe
 from bot.training.dataset import Example, encode_examples
-from bot.training.evaluation import held_out_loss
+from bot.training.evaluation import HeldOutLoss, held_out_loss
 
 EXAMPLES = [
     Example(("Hello.",), "Hi!"),
@@ -30,3 +30,7 @@ def test_a_model_that_knows_nothing_has_the_perplexity_of_the_vocabulary() -> No
     assert loss.bits_per_character == pytest.approx(
         tokens * math.log2(tokenizer.vocabulary_size) / characters
     )
+
+
+def test_a_loss_beyond_all_numbers_has_an_infinite_perplexity() -> None:
+    assert HeldOutLoss(1000.0, 1.0).perplexity == math.inf

@@ -1,5 +1,6 @@
 """From a run to the store."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from small_runs import publish_animals
 
 from bot.artifact.artifact import Artifact
 from bot.artifact.store import ModelStore
-from bot.errors import CheckpointError, ParityError
+from bot.errors import CheckpointError, DivergenceError, ParityError
 from bot.model.search import GreedySearcher
 from bot.training import checkpoint
 from bot.training.export import (
@@ -90,6 +91,19 @@ def test_a_checkpoint_that_does_not_fit_the_run_is_an_error(
     checkpoint.save_atomically({"model": {}}, tmp_path / checkpoint.CHECKPOINT_FILE)
     with pytest.raises(CheckpointError, match=r"run\.json"):
         TrainedRun.read(tmp_path)
+
+
+@pytest.mark.parametrize("weight", [float("nan"), 1e30])
+def test_weights_that_half_precision_cannot_hold_are_refused(
+    trained_run: Path, tmp_path: Path, weight: float
+) -> None:
+    shutil.copytree(trained_run, tmp_path / "run")
+    path = tmp_path / "run" / checkpoint.CHECKPOINT_FILE
+    state = checkpoint.load(path)
+    state["model"]["embedding.weight"][7, 0] = weight
+    checkpoint.save_atomically(state, path)
+    with pytest.raises(DivergenceError, match="not finite"):
+        TrainedRun.read(tmp_path / "run")
 
 
 STANDALONE = """

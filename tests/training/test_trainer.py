@@ -10,11 +10,11 @@ import pytest
 import torch
 from small_runs import small_run, trainer_of
 
-from bot.errors import CheckpointError
+from bot.errors import CheckpointError, DivergenceError
 from bot.training import checkpoint
 from bot.training.evaluation import held_out_loss
 from bot.training.export import TrainedRun
-from bot.training.run import RunConfig
+from bot.training.run import RunConfig, read_splits
 from bot.training.trainer import Trainer, TrainingConfig
 
 
@@ -90,6 +90,46 @@ def test_a_run_that_is_fine_tuned_passes_on_its_best_weights(
     assert torch.equal(tuned.model.output.weight, best["output.weight"])
 
 
+def test_training_that_diverges_is_an_error_and_keeps_the_last_checkpoint(
+    corpus: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    small_run(run, corpus, steps=60)
+    sane = trainer_of(run)
+    sane.train(lambda progress: None, lambda: sane.step == 3)
+    before = (run / checkpoint.CHECKPOINT_FILE).read_bytes()
+    trainer = changed(run, learning_rate=1e30, warmup_steps=0, clip=1e30)
+    trainer.resume()
+    with pytest.raises(
+        DivergenceError, match=r"^The loss .* lower --learning-rate.*checkpoint\.pt is kept"
+    ):
+        trainer.train(lambda progress: None, lambda: False)
+    assert (run / checkpoint.CHECKPOINT_FILE).read_bytes() == before
+
+
+def test_a_last_step_that_diverges_is_neither_saved_nor_logged(
+    corpus: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    small_run(run, corpus, steps=1)
+    trainer = changed(run, learning_rate=1e30, warmup_steps=0, clip=1e30)
+    with pytest.raises(DivergenceError, match="held-out loss"):
+        trainer.train(lambda progress: None, lambda: False)
+    assert not (run / checkpoint.CHECKPOINT_FILE).exists()
+    assert not (run / checkpoint.LOG_FILE).exists()
+
+
+def test_weights_that_are_not_finite_are_not_saved(corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    small_run(run, corpus, steps=1)
+    trainer = trainer_of(run)
+    with torch.no_grad():
+        trainer.model.embedding.weight[7, 0] = torch.nan
+    with pytest.raises(DivergenceError, match="weight"):
+        trainer.save()
+    assert not (run / checkpoint.CHECKPOINT_FILE).exists()
+
+
 def test_own_tokens_are_fed_in_as_many_batches_as_were_asked_for() -> None:
     forced = [TrainingConfig(teacher_forcing=0.3).forces_at(step) for step in range(2000)]
     assert 0.27 < sum(forced) / 2000 < 0.33
@@ -149,6 +189,7 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(tmp_path: Path) -> No
     checkpoint.append_log(path, {"step": 10})
     checkpoint.append_log(path, {"step": 20})
     with path.open("a") as log:
+        log.write('[1]\n{"minutes": 1}\n{"step": "x"}\n')  # no lines of ours
         log.write('{"step": 3')  # the power failed here
     checkpoint.cut_log(path, 10)
     assert path.read_text() == '{"step": 10}\n'
@@ -194,6 +235,27 @@ def test_a_damaged_checkpoint_is_an_error(corpus: Path, tmp_path: Path, content:
     (tmp_path / "run" / checkpoint.CHECKPOINT_FILE).write_bytes(content)
     with pytest.raises(CheckpointError, match=r"checkpoint\.pt"):
         trainer_of(tmp_path / "run").resume()
+
+
+@pytest.mark.parametrize("state", [{"train": 1}, {}, {"train": {"sources": 1}}], ids=str)
+def test_damaged_data_is_an_error(tmp_path: Path, state: dict[str, Any]) -> None:
+    checkpoint.save_atomically(state, tmp_path / checkpoint.DATA_FILE)
+    with pytest.raises(CheckpointError, match=r"data\.pt"):
+        read_splits(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [{"best": 5}, {"random": 5}, {"model": 5}], ids=str)
+def test_a_checkpoint_with_a_damaged_field_is_an_error(
+    trained_run: Path, tmp_path: Path, damage: dict[str, Any]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    path = run / checkpoint.CHECKPOINT_FILE
+    checkpoint.save_atomically(checkpoint.load(path) | damage, path)
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt"):
+        trainer_of(run).resume()
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt"):
+        TrainedRun.read(run)
 
 
 def test_a_checkpoint_cannot_execute_code(tmp_path: Path) -> None:
