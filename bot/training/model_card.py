@@ -1,5 +1,6 @@
 """Writes a first model card for an exported model: facts and unedited replies."""
 
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ def model_card(
     """Markdown: what the model is, what it was trained on, how good it is, how it talks.
 
     :param pairs: training pairs an epoch
-    :param held_out: on the test split
+    :param held_out: on the test split; NaN if that is empty
     :param replies: prompts and the model's replies to them
     """
     model, training = config.model, config.training
@@ -85,8 +86,7 @@ decoder |
 
 ## Held-out replies
 
-{held_out.perplexity:.2f} perplexity a token, {held_out.bits_per_character:.3f} bits a character, \
-on conversations that were never trained on.
+{_measured(held_out)}
 
 ## How it talks
 
@@ -96,6 +96,15 @@ Greedy search, unedited.
 |---|---|---|
 {samples}
 """
+
+
+def _measured(held_out: HeldOutLoss) -> str:
+    if math.isnan(held_out.nats_per_token):
+        return "No held-out replies: the test split is empty, so the model was not measured."
+    return (
+        f"{held_out.perplexity:.2f} perplexity a token, {held_out.bits_per_character:.3f} bits a"
+        " character, on conversations that were never trained on."
+    )
 
 
 def _cell(text: str) -> str:

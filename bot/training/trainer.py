@@ -330,7 +330,12 @@ class Trainer:
         return self.processes.total(nats.item() if share else 0.0) / tokens, tokens
 
     def _evaluate(self) -> None:
-        """Measure the model on the validation split, and log it; the main process works for all."""
+        """Measure the model on the validation split, and log it; the main process works for all.
+
+        Without a validation split there is nothing to measure.
+        """
+        if not len(self.splits["valid"]):
+            return
         nats_per_token = 0.0
         if self.processes.is_main:
             loss = held_out_loss(self.model, self.splits["valid"])
