@@ -276,7 +276,8 @@ class Trainer:
                 loss if math.isnan(self._smoothed) else 0.99 * self._smoothed + 0.01 * loss
             )
             on_step(Progress(self.step, self._smoothed, tokens_seen / (now - started)))
-            if self.step % self.config.evaluate_every == 0 or self.step == self.config.steps:
+            due = self.step % self.config.evaluate_every == 0 or self.step == self.config.steps
+            if due and len(self.splits["valid"]):
                 self._evaluate()
             if self._save_is_due(now - saved):
                 self.save()
@@ -330,12 +331,7 @@ class Trainer:
         return self.processes.total(nats.item() if share else 0.0) / tokens, tokens
 
     def _evaluate(self) -> None:
-        """Measure the model on the validation split, and log it; the main process works for all.
-
-        Without a validation split there is nothing to measure.
-        """
-        if not len(self.splits["valid"]):
-            return
+        """Measure the model on the validation split, and log it; the main process works for all."""
         nats_per_token = 0.0
         if self.processes.is_main:
             loss = held_out_loss(self.model, self.splits["valid"])
