@@ -4,9 +4,10 @@ from pathlib import Path
 
 from bot.artifact.store import ModelStore
 from bot.model.seq2seq import ModelConfig
-from bot.training.dataset import MixConfig, WeightedCorpus
 from bot.training.export import TrainedRun, export
+from bot.training.mixing import WeightedCorpus
 from bot.training.run import RunConfig, prepare, read_splits
+from bot.training.selection import MixConfig
 from bot.training.trainer import Trainer, TrainingConfig
 from bot.training.vocabulary import VocabularyConfig
 
@@ -30,7 +31,7 @@ def small_run(run: Path, corpus: Path, steps: int, base: str = "") -> RunConfig:
         max_target_tokens=12,
         base=base,
     )
-    prepare(run, config, lambda source, pairs: None)
+    prepare(run, config)
     return RunConfig.read(run)
 
 

@@ -69,7 +69,7 @@ def prepare(
 
     def on_corpus(summary: "CorpusSummary") -> None:
         summaries.append(summary)
-        console.print(_describe(summary))
+        console.print(describe(summary))
 
     with reading_progress(console, corpora) as on_bytes, PreparedCorpus(out) as prepared:
         for split, example in stream_examples(corpora, config, on_corpus, on_bytes=on_bytes):
@@ -102,7 +102,8 @@ def show(
     from itertools import islice
 
     from bot.console.lines import reconfigure
-    from bot.training.corpus import ReadingLog, open_corpus
+    from bot.training.corpora.lines import ReadingLog
+    from bot.training.corpus import open_corpus
 
     reconfigure(sys.stdout)
     (corpus,) = options.parse_sources([source], delimiter)
@@ -125,17 +126,21 @@ def reading_progress(
     """
     from bot.training.corpus import open_corpus
 
-    size = sum(open_corpus(corpus.source, corpus.delimiter).size_bytes for corpus in corpora)
+    opened = [open_corpus(corpus.source, corpus.delimiter) for corpus in corpora]
+    # A Python package does not say its size, so neither do several corpora with one among them.
+    known = all(corpus.files for corpus in opened)
+    size = sum(corpus.size_bytes for corpus in opened) if known else None
     if not console.is_terminal:
         yield lambda count: None
         return
     columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=size or None)  # Python packages do not say their size
+        task = bar.add_task("", total=size)
         yield lambda count: bar.advance(task, count)
 
 
-def _describe(summary: "CorpusSummary") -> str:
+def describe(summary: "CorpusSummary") -> str:
+    """What became of a corpus, in one line."""
     text = f"{summary.source}: {_counts(summary.examples)}"
     text += f" from {summary.conversations:,} conversations"
     if summary.dropped:

@@ -54,7 +54,8 @@ def _first_card(name: str, trained: "TrainedRun", console: Console) -> str:
     from bot.training.evaluation import held_out_loss
     from bot.training.model_card import model_card, sample_prompts, sample_replies
 
-    console.print("measuring the model on held-out replies ...")
+    if len(trained.splits["test"]):
+        console.print("measuring the model on held-out replies ...")
     held_out = held_out_loss(trained.searcher.model, trained.splits["test"])
     return model_card(
         name,

@@ -3,7 +3,7 @@
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bot.cli import corpus_options as options
-from bot.cli.corpus import reading_progress
+from bot.cli.corpus import describe, reading_progress
 from bot.cli.evaluation import write_training_report
 from bot.errors import UsageError
 from bot.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from bot.training import trainer
+    from bot.training.dataset import EncodedPairs
 
 LOG_EVERY = 100  # steps between lines where there is no terminal for a progress bar
 
@@ -185,7 +186,13 @@ def train(
     from bot.artifact.artifact import resolve_device
     from bot.model.seq2seq import ModelConfig
     from bot.training.distributed import resume_command, started_processes
-    from bot.training.run import RunConfig, prepare, read_splits
+    from bot.training.run import (
+        RunConfig,
+        check_patience,
+        max_target_tokens,
+        prepare,
+        read_splits,
+    )
     from bot.training.trainer import Trainer, TrainingConfig, check_precision
     from bot.training.vocabulary import VocabularyConfig
 
@@ -222,9 +229,11 @@ def train(
                 )
         except ValueError as error:
             raise UsageError(f"These options do not make a model: {error}.") from error
+        corpora = options.parse_sources(corpus or ["smalltalk"], delimiter)
+        mix = options.mix_config(context)
         config = RunConfig(
-            corpora=options.parse_sources(corpus or ["smalltalk"], delimiter),
-            mix=options.mix_config(context),
+            corpora=corpora,
+            mix=mix,
             model=model,
             training=TrainingConfig(
                 steps=steps,
@@ -244,17 +253,20 @@ def train(
                 seed=seed,
             ),
             vocabulary=words,
+            max_target_tokens=max_target_tokens(mix, corpora),
             base=str(base or ""),
             command=shlex.join(["python", "-m", "bot", *sys.argv[1:]]),
         )
         console.print("reading the corpora ...")
         with reading_progress(console, config.corpora) as on_bytes:
-            prepare(
+            dropped = prepare(
                 run,
                 config,
-                lambda source, pairs: console.print(f"  {pairs:9,} pairs from {source}"),
+                lambda summary: console.print(describe(summary)),
                 on_bytes=on_bytes,
             )
+        for reason, count in dropped.items():
+            console.print(f"left out {count:,} with {reason}")
 
     def go_on() -> None:
         changeable = {"steps": steps, "patience": patience}
@@ -265,7 +277,10 @@ def train(
         }
         config = RunConfig.read(run)
         if changes:
-            replace(config, training=replace(config.training, **changes)).write(run)
+            changed = replace(config, training=replace(config.training, **changes))
+            if patience is not None:
+                check_patience(changed.training, read_splits(run))
+            changed.write(run)
 
     resolved_device = resolve_device(device)
     with started_processes(resolved_device) as processes:
@@ -275,6 +290,7 @@ def train(
         trainer = Trainer(run, config.model, config.training, read_splits(run), processes)
         trainer.resume()
         size = sum(parameter.numel() for parameter in trainer.model.parameters())
+        _warn_of_empty_splits(trainer.splits, console)
         console.print(f"{size:,} parameters, {len(trainer.splits['train']):,} pairs, {run}")
         with _stop_requests() as requests, _progress(console, config.training.steps) as report:
             finished = trainer.train(report, lambda: bool(requests))
@@ -292,6 +308,16 @@ def train(
         write_training_report(run, console)
     folder = shlex.quote(str(run))
     console.print(f"Done. Publish the model with: python -m bot export {folder} --name NAME")
+
+
+def _warn_of_empty_splits(splits: "Mapping[str, EncodedPairs]", console: Console) -> None:
+    consequences = {
+        "validation": "no held-out loss is logged, and --patience cannot be used",
+        "test": "the report and the model card have no held-out loss",
+    }
+    for name, consequence in consequences.items():
+        if not len(splits["valid" if name == "validation" else name]):
+            console.print(f"warning: the {name} split is empty: {consequence}.")
 
 
 def _given(context: typer.Context) -> set[str]:

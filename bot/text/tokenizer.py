@@ -98,7 +98,7 @@ class Tokenizer:
         return not {UNK_ID, PAD_ID}.intersection(ids)  # PAD: what is to be left out
 
     def encode_source(self, *turns: str) -> list[int]:
-        """The ids that the encoder reads, in training and in serving.
+        """The ids that the encoder reads when a reply is to be written.
 
         The last ``max_source_turns`` turns, ``SEP`` between them; of more than
         ``max_source_tokens`` the end, because that is where the newest turn asks its question.
@@ -111,7 +111,11 @@ class Tokenizer:
         return self.join_turns([self.encode(tail) for tail in tails])
 
     def join_turns(self, turns: Sequence[list[int]]) -> list[int]:
-        """The source of turns that are encoded already."""
+        """The source of turns that are encoded already, in training and in serving.
+
+        Training calls this after ``encode_batch``, serving through ``encode_source``: both see a
+        conversation alike.
+        """
         ids: list[int] = []
         for turn in turns[-self.max_source_turns :]:
             if ids:

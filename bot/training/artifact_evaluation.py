@@ -17,9 +17,11 @@ from bot.artifact.artifact import Artifact
 from bot.artifact.manifest import SEARCHER_FILE
 from bot.errors import CorpusError
 from bot.settings import usable_cores
-from bot.training.dataset import SPLITS, Example, MixConfig, WeightedCorpus, mix
+from bot.training.corpora.conversation import SPLITS
 from bot.training.export import MAX_REPLY_TOKENS
 from bot.training.metrics import HeldOutLikelihood, Likelihood, Variety, likelihood
+from bot.training.mixing import WeightedCorpus, mix
+from bot.training.selection import Example, MixConfig
 
 REPLIES_PER_BATCH = 16
 TIMED_REPLIES = 100

@@ -10,23 +10,14 @@ from bot.training.corpora.conversation import Conversation
 from bot.training.corpora.cornell import CONVERSATIONS_FILE, LINES_FILE, read_cornell
 from bot.training.corpora.json_lines import read_json_lines
 from bot.training.corpora.lines import ReadingLog
-from bot.training.corpora.packages import (
-    read_chatterbot,
-    read_chitchat,
-    read_smalltalk,
-    reserved_for_evaluation,
-)
+from bot.training.corpora.packages import read_chatterbot, read_chitchat, read_smalltalk
 from bot.training.corpora.pairs import read_adjacent_lines, read_columns
-from bot.training.corpora.prepared import SPLIT_FILES, SUMMARY_FILE, read_prepared
-
-__all__ = [
-    "Conversation",
-    "Corpus",
-    "ReadingLog",
-    "open_corpus",
-    "read_conversations",
-    "reserved_for_evaluation",
-]
+from bot.training.corpora.prepared import (
+    SPLIT_FILES,
+    SUMMARY_FILE,
+    max_reply_words,
+    read_prepared,
+)
 
 Reader = Callable[[ReadingLog], Iterator[Conversation]]
 
@@ -40,12 +31,14 @@ class Corpus:
 
     :param files: what will be read; none for a corpus that is a Python package
     :param prepared: whether its examples are ready: filtered, rewritten, and put into splits
+    :param max_reply_words: the limit that its replies were prepared with; 0: none is known
     """
 
     source: str
     read: Reader
     files: tuple[Path, ...] = ()
     prepared: bool = False
+    max_reply_words: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -68,15 +61,6 @@ class Corpus:
                 f"The corpus {self.source} has no line that can be used{reason}; check that it is"
                 " in the format that docs/train.md shows for its name."
             )
-
-
-def read_conversations(source: str) -> Iterator[Conversation]:
-    """Open a corpus and read it, one conversation at a time.
-
-    :raises UsageError: if the source is not known
-    :raises CorpusError: if it cannot be read
-    """
-    return open_corpus(source).conversations(ReadingLog())
 
 
 def open_corpus(source: str, delimiter: str = "") -> Corpus:
@@ -133,7 +117,13 @@ def _open_path(source: str, format_: str, path: Path, delimiter: str) -> Corpus:
                 f" python -m bot corpus prepare SOURCE --out {path}."
             )
         files = tuple(path / name for name in SPLIT_FILES)
-        return Corpus(source, partial(read_prepared, path), files, prepared=True)
+        return Corpus(
+            source,
+            partial(read_prepared, path),
+            files,
+            prepared=True,
+            max_reply_words=max_reply_words(path),
+        )
     if format_ == "cornell":
         folder = path if path.is_dir() else path.parent
         files = (folder / LINES_FILE, folder / CONVERSATIONS_FILE)

@@ -1,28 +1,15 @@
 """From examples to token ids."""
 
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from bot.errors import CorpusError
 from bot.text.tokenizer import BOS_ID, EOS_ID, UNK_ID, Tokenizer
-from bot.training.corpora.conversation import SPLITS, split_of
-from bot.training.mixing import WeightedCorpus, mix
-from bot.training.selection import Example, MixConfig
-
-__all__ = [
-    "SPLITS",
-    "EncodedPairs",
-    "Example",
-    "MixConfig",
-    "WeightedCorpus",
-    "encode_examples",
-    "mix",
-    "split_of",
-]
+from bot.training.selection import Example
 
 # Examples are tokenised so many at a time: lists of ids take ten times the memory of tensors.
 CHUNK = 10_000
@@ -63,13 +50,15 @@ def encode_examples(
     max_target_tokens: int,
     *,
     drop_unknown: bool = False,
+    dropped: Counter[str] | None = None,
 ) -> EncodedPairs:
-    """Tokenise examples; one whose reply has ``max_target_tokens`` or more is dropped.
+    """Tokenise examples, perhaps none; a reply of ``max_target_tokens`` or more is dropped.
 
     :param drop_unknown: whether an example is dropped too if its newest turn or its reply holds a
         word that is not in the vocabulary (PyTorch chatbot tutorial, ``trimRareWords``)
-    :raises CorpusError: if no example is left
+    :param dropped: counts what is dropped, by the reason
     """
+    dropped = Counter() if dropped is None else dropped
     sources, targets = _Rows(), _Rows()
     characters = array("q")
     for start in range(0, len(examples), CHUNK):
@@ -78,20 +67,20 @@ def encode_examples(
         ids = dict(zip(texts, tokenizer.encode_batch(texts), strict=True))
         for turns, reply in chunk:
             if len(ids[reply]) >= max_target_tokens:
+                dropped[f"a reply of more than {max_target_tokens - 1} tokens"] += 1
                 continue
             if drop_unknown and (UNK_ID in ids[turns[-1]] or UNK_ID in ids[reply]):
+                dropped["a word outside the vocabulary"] += 1
                 continue
             sources.append(tokenizer.join_turns([ids[turn] for turn in turns]))
             targets.append([BOS_ID, *ids[reply], EOS_ID])
             characters.append(len(reply))
-    if not characters:
-        raise CorpusError(
-            "The corpora leave too little to train on and to hold out; give more dialogue, with"
-            f" replies of fewer than {max_target_tokens} tokens."
-        )
-    return EncodedPairs(
-        *sources.tensors(), *targets.tensors(), torch.frombuffer(characters, dtype=torch.int64)
-    )
+    return EncodedPairs(*sources.tensors(), *targets.tensors(), _tensor(characters, torch.int64))
+
+
+def _tensor(values: "array[int]", dtype: torch.dtype) -> Tensor:
+    """The values without a copy of them; torch takes no empty buffer."""
+    return torch.frombuffer(values, dtype=dtype) if values else torch.empty(0, dtype=dtype)
 
 
 class _Rows:
@@ -106,7 +95,4 @@ class _Rows:
 
     def tensors(self) -> tuple[Tensor, Tensor]:
         """The ids, int32, and where each row starts and the last ends, int64."""
-        return (
-            torch.frombuffer(self._ids, dtype=torch.int32),
-            torch.frombuffer(self._starts, dtype=torch.int64),
-        )
+        return _tensor(self._ids, torch.int32), _tensor(self._starts, torch.int64)

@@ -32,7 +32,12 @@ class HeldOutLoss:
 
 
 def held_out_loss(model: Seq2Seq, pairs: EncodedPairs, batch_size: int = 128) -> HeldOutLoss:
-    """Measure a model on held-out pairs, in evaluation mode; the mode is restored."""
+    """Measure a model on held-out pairs, in evaluation mode; the mode is restored.
+
+    Without pairs the loss is undefined, NaN.
+    """
+    if not len(pairs):
+        return HeldOutLoss(math.nan, math.nan)
     device = next(model.parameters()).device
     training = model.training
     model.eval()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bot.artifact.artifact import Artifact
 from bot.text.tokenizer import EOS_ID
-from bot.training.dataset import Example
+from bot.training.selection import Example
 
 # Padded target tokens a batch: their logits, tokens x V, stay below 100 MB.
 TOKENS_PER_BATCH = 1024

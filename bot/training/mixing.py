@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from bot.errors import UsageError
 from bot.training.cleaning import count_words
 from bot.training.corpora.conversation import SPLITS, split_of
-from bot.training.corpus import ReadingLog, open_corpus
-from bot.training.selection import Example, MixConfig, Selection
+from bot.training.corpora.lines import ReadingLog
+from bot.training.corpus import open_corpus
+from bot.training.selection import Example, MixConfig, Selection, as_they_are
 from bot.training.thinning import Thinning
 from bot.training.variants import Variants
 
@@ -75,8 +76,8 @@ def stream_examples(
     """Read, filter, thin and weigh corpora, one example at a time, each with its split.
 
     Training examples are repeated by their corpus' weight, each time as somebody else might have
-    typed them. Held-out examples are neither weighted nor changed. Of the examples of a prepared
-    corpus, only those that the filters of length, script and words find unfit are left out.
+    typed them. Held-out examples are neither weighted nor changed. The examples of a prepared
+    corpus are weighted, and else taken exactly as they are.
 
     :param on_corpus: called after each corpus
     :param on_bytes: called now and then with how many more bytes of files were read
@@ -104,8 +105,12 @@ def stream_examples(
             alone = len(conversation.turns) == 2
             if config.reverse:
                 conversation = conversation.backwards()
-            clean = config.clean and not corpus.prepared
-            for example in selection.examples(conversation, clean=clean):
+            examples = (
+                as_they_are(conversation)
+                if corpus.prepared
+                else selection.examples(conversation, clean=config.clean)
+            )
+            for example in examples:
                 if not corpus.prepared:
                     fault = thinning.fault(example, split)
                     if fault:
@@ -133,22 +138,18 @@ def stream_examples(
 def mix(
     corpora: Sequence[WeightedCorpus],
     config: MixConfig,
-    on_corpus: Callable[[str, int], None] = lambda source, examples: None,
+    on_corpus: Callable[[CorpusSummary], None] = lambda summary: None,
     *,
     on_bytes: Callable[[int], None] = lambda count: None,
     count: Callable[[str], int] = count_words,
 ) -> dict[str, list[Example]]:
     """All of ``stream_examples``, by split.
 
-    :param on_corpus: called after each corpus with its name and how many training examples it gave
+    :param on_corpus: called after each corpus
     """
     splits: dict[str, list[Example]] = {name: [] for name in SPLITS}
     for split, example in stream_examples(
-        corpora,
-        config,
-        lambda summary: on_corpus(summary.source, summary.examples["train"]),
-        on_bytes=on_bytes,
-        count=count,
+        corpora, config, on_corpus, on_bytes=on_bytes, count=count
     ):
         splits[split].append(example)
     return splits

@@ -1,5 +1,6 @@
 """Writes a first model card for an exported model: facts and unedited replies."""
 
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -50,7 +51,7 @@ def model_card(
 
     :param pairs: training pairs an epoch
     :param processes: how many shared the work
-    :param held_out: on the test split
+    :param held_out: on the test split; NaN if that is empty
     :param replies: prompts and the model's replies to them
     """
     model = config.model
@@ -93,8 +94,7 @@ decoder |
 
 ## Held-out replies
 
-{held_out.perplexity:.2f} perplexity a token, {held_out.bits_per_character:.3f} bits a character, \
-on conversations that were never trained on.
+{_measured(held_out)}
 
 ## How it talks
 
@@ -124,6 +124,15 @@ def _how_trained(config: RunConfig, steps: int, processes: int) -> str:
     if training.loss == "steps":
         phrases.append("the loss summed over the decode steps")
     return ", ".join([*phrases, training.precision, f"seed {training.seed}"])
+
+
+def _measured(held_out: HeldOutLoss) -> str:
+    if math.isnan(held_out.nats_per_token):
+        return "No held-out replies: the test split is empty, so the model was not measured."
+    return (
+        f"{held_out.perplexity:.2f} perplexity a token, {held_out.bits_per_character:.3f} bits a"
+        " character, on conversations that were never trained on."
+    )
 
 
 def _cell(text: str) -> str:

@@ -1,24 +1,24 @@
 """A training run's folder, made from corpora and opened again to resume or export."""
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
 
-from bot.errors import CheckpointError
+from bot.errors import CheckpointError, CorpusError, UsageError
 from bot.model.seq2seq import ModelConfig
 from bot.text.tokenizer import Tokenizer
 from bot.training import checkpoint
-from bot.training.dataset import (
-    SPLITS,
-    EncodedPairs,
-    MixConfig,
-    WeightedCorpus,
-    encode_examples,
-    mix,
-)
+from bot.training.corpora.conversation import SPLITS
+from bot.training.corpus import open_corpus
+from bot.training.dataset import EncodedPairs, encode_examples
+from bot.training.files import write_atomically
+from bot.training.folders import make_folder, remove_empty
+from bot.training.mixing import CorpusSummary, WeightedCorpus, mix
+from bot.training.selection import MixConfig
 from bot.training.trainer import TrainingConfig
 from bot.training.vocabulary import VocabularyConfig
 
@@ -66,32 +66,65 @@ class RunConfig:
             ) from error
 
     def write(self, run: Path) -> None:
-        """Keep the settings in the run's folder."""
-        path = run / checkpoint.RUN_FILE
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
+        """Keep the settings in the run's folder.
+
+        :raises UsageError: if they cannot be written there
+        """
+        content = json.dumps(asdict(self), indent=2) + "\n"
+        write_atomically(run / checkpoint.RUN_FILE, content.encode())
+
+
+def max_target_tokens(mix: MixConfig, corpora: Sequence[WeightedCorpus]) -> int:
+    """How long a target may be, ``EOS`` included, so that replies of the words allowed fit.
+
+    32 for up to 20 words, then two more for each word, of this run or of a prepared corpus.
+
+    :raises UsageError: if a source is not known
+    :raises CorpusError: if one does not exist
+    """
+    opened = [open_corpus(corpus.source, corpus.delimiter) for corpus in corpora]
+    words = max([mix.max_reply_words, *(corpus.max_reply_words for corpus in opened)])
+    return RunConfig.max_target_tokens + 2 * max(0, words - MixConfig.max_reply_words)
 
 
 def prepare(
     run: Path,
     config: RunConfig,
-    on_corpus: Callable[[str, int], None],
+    on_corpus: Callable[[CorpusSummary], None] = lambda summary: None,
     *,
     on_bytes: Callable[[int], None] = lambda count: None,
-) -> None:
+) -> Counter[str]:
     """Make a run's folder: mix the corpora, learn the vocabulary, encode the pairs.
 
+    If that fails, nothing is left of a folder that was not there before.
     ``config.model.vocabulary_size`` becomes the size of the vocabulary that was learnt.
 
-    :param on_corpus: called after each corpus with its name and how many training examples it gave
+    :param on_corpus: called after each corpus with what became of it
     :param on_bytes: called now and then with how many more bytes of files were read
-    :raises UsageError: if a source is not known or a setting cannot be used
+    :return: how many of the corpora's examples were left out, by the reason
+    :raises UsageError: if a source is not known, a setting cannot be used, or the folder already
+        holds a run or cannot be written to
     :raises CorpusError: if a corpus cannot be read, or leaves nothing to train on
-    :raises CheckpointError: if the folder already holds a run, or the base cannot be read
+    :raises CheckpointError: if the base cannot be read
     """
     if (run / checkpoint.RUN_FILE).exists():
-        raise CheckpointError(
+        raise UsageError(
             f"{run} already holds a run; continue it with --resume, or choose another --run."
         )
+    made = make_folder(run, "--run")
+    try:
+        return _fill(run, config, on_corpus, on_bytes)
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+def _fill(
+    run: Path,
+    config: RunConfig,
+    on_corpus: Callable[[CorpusSummary], None],
+    on_bytes: Callable[[int], None],
+) -> Counter[str]:
     base = Path(config.base) if config.base else None
     tokenizer = read_tokenizer(base, config) if base else None
     weights = read_weights(base) if base else None
@@ -110,6 +143,7 @@ def prepare(
             config.mix.max_source_turns,
         )
     model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
+    dropped: Counter[str] = Counter()
     splits = {
         # Taken out of the dictionary, so that examples make room for what they become.
         name: encode_examples(
@@ -117,11 +151,18 @@ def prepare(
             tokenizer,
             config.max_target_tokens,
             drop_unknown=vocabulary.drop_unknown,
+            dropped=dropped,
         )
         for name in SPLITS
     }
-    run.mkdir(parents=True, exist_ok=True)
-    (run / checkpoint.TOKENIZER_FILE).write_text(tokenizer.to_json(), "utf-8")
+    if not len(splits["train"]):
+        reasons = "".join(f", {count:,} have {reason}" for reason, count in dropped.items())
+        raise CorpusError(
+            f"The corpora leave nothing to train on{reasons}; give more dialogue, or let the"
+            " filters pass more: python -m bot train --help."
+        )
+    check_patience(config.training, splits)
+    write_atomically(run / checkpoint.TOKENIZER_FILE, tokenizer.to_json().encode())
     checkpoint.save_atomically(
         {name: asdict(split) for name, split in splits.items()}, run / checkpoint.DATA_FILE
     )
@@ -129,6 +170,19 @@ def prepare(
         checkpoint.save_atomically(weights, run / checkpoint.BASE_FILE)
     # Last: a folder with run.json is complete.
     replace(config, model=model, vocabulary=vocabulary).write(run)
+    return dropped
+
+
+def check_patience(config: TrainingConfig, splits: Mapping[str, EncodedPairs]) -> None:
+    """See whether there is a held-out loss to stop early by, if that is wanted.
+
+    :raises UsageError: if there is none
+    """
+    if config.patience is not None and not len(splits["valid"]):
+        raise UsageError(
+            "The validation split is empty, so --patience has no held-out loss to go by; leave it"
+            " out, or give more dialogue."
+        )
 
 
 def read_tokenizer(run: Path, config: RunConfig) -> Tokenizer:

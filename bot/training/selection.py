@@ -67,6 +67,12 @@ class Example(NamedTuple):
     reply: str
 
 
+def as_they_are(conversation: Conversation) -> Iterator[Example]:
+    """The examples of a conversation that was prepared already: no filter, nothing rewritten."""
+    for index in range(conversation.first_reply, len(conversation.turns)):
+        yield Example(tuple(conversation.turns[:index]), conversation.turns[index])
+
+
 class Selection:
     """The filters that look at one conversation at a time.
 

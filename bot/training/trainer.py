@@ -287,7 +287,8 @@ class Trainer:
                 loss if math.isnan(self._smoothed) else 0.99 * self._smoothed + 0.01 * loss
             )
             on_step(Progress(self.step, self._smoothed, tokens_seen / (now - started)))
-            if self.step % self.config.evaluate_every == 0 or self.step == self.config.steps:
+            due = self.step % self.config.evaluate_every == 0 or self.step == self.config.steps
+            if due and len(self.splits["valid"]):
                 self._evaluate()
             if self._save_is_due(now - saved):
                 self.save()

@@ -1,15 +1,19 @@
 """``corpus prepare`` and ``corpus show`` as processes, and what their options mean."""
 
 import inspect
+import io
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from command import bot
+from rich.console import Console
 
 from bot.cli import corpus as corpus_commands
 from bot.cli import training as training_commands
+from bot.training.mixing import WeightedCorpus
 from bot.training.run import RunConfig, read_splits, read_tokenizer
 from bot.training.selection import MixConfig
 
@@ -150,3 +154,17 @@ def test_a_prepared_folder_is_not_overwritten(tmp_path: Path) -> None:
     result = bot("corpus", "prepare", "smalltalk", f"--out={tmp_path}")
     assert result.returncode == 2
     assert (tmp_path / "train.jsonl").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("other", "total"), [("smalltalk", "?"), ("{corpus}", "8")])
+def test_reading_has_no_end_in_sight_where_a_package_does_not_say_its_size(
+    tmp_path: Path, other: str, total: str
+) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("a\tb\n")
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    corpora = [WeightedCorpus(str(path)), WeightedCorpus(other.format(corpus=path))]
+    with corpus_commands.reading_progress(console, corpora) as on_bytes:
+        on_bytes(4)
+    assert isinstance(console.file, io.StringIO)
+    assert f"4/{total} bytes" in re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue())

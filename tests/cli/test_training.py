@@ -162,3 +162,48 @@ def test_exporting_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     result = bot("export", tmp_path, "--name=mine")
     assert result.returncode == 1
     assert result.stderr.decode().startswith("error: ")
+
+
+def test_a_small_corpus_is_trained_on_and_exported_without_held_out_replies(
+    tmp_path: Path,
+) -> None:
+    source, run, store = tmp_path / "few.tsv", tmp_path / "run", tmp_path / "store"
+    source.write_text("".join(f"What is number {n}?\tThat is number {n}.\n" for n in range(5)))
+    options = (f"--run={run}", f"--corpus={source}", "--steps=2", "--evaluate-every=1", *SMALL)
+    patient = bot("train", *options, "--patience=1")
+    assert patient.returncode == 2
+    assert b"--patience has no held-out loss" in patient.stderr
+    trained = bot("train", *options)
+    said = trained.stderr.decode()
+    assert trained.returncode == 0, said
+    assert f"{source}: 5 examples (5 train, 0 valid, 0 test) from 5 conversations" in said
+    assert said.count("warning: the validation split is empty: ") == 1
+    assert said.count("warning: the test split is empty: ") == 1
+    assert "undefined" in (run / "report.html").read_text("utf-8")
+    patient = bot("train", f"--run={run}", "--resume", "--steps=4", "--patience=1")
+    assert patient.returncode == 2
+    assert RunConfig.read(run).training.steps == 2
+    exported = bot("export", run, "--name=few", f"--store={store}")
+    assert exported.returncode == 0, exported.stderr.decode()
+    assert "No held-out replies" in (store / "few" / "1" / "MODEL_CARD.md").read_text()
+    again = bot("train", *options)
+    assert again.returncode == 2
+    assert b"already holds a run" in again.stderr
+
+
+def test_train_says_what_it_left_out_and_longer_replies_are_learnt_if_asked_for(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "long.tsv"
+    reply = "That was " + "so " * 40 + "good"
+    lines = [f"How was number {n}?\t{reply} on day {n}.\n" for n in range(50)]
+    one_word = "".join(chr(0x4E00 + 7 * i) for i in range(200))  # no two are alike
+    source.write_text("".join([*lines, "What a bitch!\tNo.\n", f"Hm?\t{one_word}\n"]), "utf-8")
+    options = (f"--corpus={source}", "--steps=1", "--max-reply-words=60", "--no-clean", *SMALL)
+    long = bot("train", f"--run={tmp_path / 'long'}", *options)
+    said = long.stderr.decode()
+    assert long.returncode == 0, said
+    assert "dropped 1 (offensive)" in said
+    assert said.count("left out ") == 1
+    assert "left out 1 with a reply of more than 111 tokens" in said
+    assert RunConfig.read(tmp_path / "long").max_target_tokens == 112

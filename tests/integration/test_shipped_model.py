@@ -20,7 +20,7 @@ from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.settings import MODEL_STORE
 from bot.text.word_list import WordList
-from bot.training.corpus import reserved_for_evaluation
+from bot.training.corpora.packages import reserved_for_evaluation
 
 CONVERSATIONS = 2_000
 PARITY = 600

@@ -14,8 +14,9 @@ from bot.training.artifact_evaluation import (
     evaluation_mix,
     held_out_examples,
 )
-from bot.training.dataset import Example, WeightedCorpus
 from bot.training.metrics import HeldOutLikelihood, Likelihood
+from bot.training.mixing import WeightedCorpus
+from bot.training.selection import Example
 
 
 @pytest.fixture

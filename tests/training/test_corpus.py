@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import CorpusError, UsageError
-from bot.training.corpus import ReadingLog, open_corpus, read_conversations
+from bot.training.corpora.lines import ReadingLog
+from bot.training.corpus import open_corpus
 
 PAIR = ["Hi there", "Hello"]
 
@@ -53,7 +54,7 @@ def test_cornell_is_its_folder_or_either_of_its_files(tmp_path: Path) -> None:
         str(tmp_path / "movie_lines.txt"),
         str(tmp_path / "movie_conversations.txt"),
     ):
-        assert [c.turns for c in read_conversations(source)] == [PAIR]
+        assert [c.turns for c in open_corpus(source).conversations(ReadingLog())] == [PAIR]
     (tmp_path / "movie_lines.txt").unlink()
     with pytest.raises(CorpusError, match=r"has no movie_lines\.txt"):
         open_corpus(str(tmp_path))
@@ -91,7 +92,7 @@ def test_a_file_that_cannot_be_used_at_all_is_an_error(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CorpusError, match=match):
-        list(read_conversations(str(path)))
+        list(open_corpus(str(path)).conversations(ReadingLog()))
 
 
 def test_a_folder_instead_of_a_file_is_an_error(tmp_path: Path) -> None:

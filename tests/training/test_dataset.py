@@ -1,20 +1,27 @@
 """Encoding examples, and the batches made of them."""
 
+from collections import Counter
+
 import pytest
 import torch
 
-from bot.errors import CorpusError
 from bot.text.tokenizer import BOS_ID, EOS_ID, UNK_ID, train_bpe, train_word_level
 from bot.training import dataset
 from bot.training.batches import collate, epoch_order, in_order
-from bot.training.dataset import Example, encode_examples
+from bot.training.dataset import encode_examples
+from bot.training.selection import Example
 
 
 @pytest.mark.parametrize("pairs", [[], [Example(("Hi.",), "Far too long a reply for the limit.")]])
-def test_too_little_dialogue_is_an_error(pairs: list[Example]) -> None:
+def test_there_may_be_no_pairs_and_what_is_dropped_is_counted(pairs: list[Example]) -> None:
     tokenizer = train_bpe(["Hi."], 300, 12)
-    with pytest.raises(CorpusError, match="give more dialogue"):
-        encode_examples(pairs, tokenizer, 4)
+    dropped: Counter[str] = Counter()
+    encoded = encode_examples(pairs, tokenizer, 4, dropped=dropped)
+    assert len(encoded) == 0
+    assert encoded.sources.dtype == encoded.targets.dtype == torch.int32
+    assert encoded.source_starts.tolist() == encoded.target_starts.tolist() == [0]
+    assert dropped.total() == len(pairs)
+    assert set(dropped) <= {"a reply of more than 3 tokens"}
 
 
 EXAMPLES = [Example((f"Is it {i}?",), "Yes. " * (i % 7) + f"It is {i}.") for i in range(300)]
@@ -71,6 +78,8 @@ def test_examples_with_words_outside_the_vocabulary_are_left_out_if_asked() -> N
         Example(("stranger", "hi"), "there"),
     ]
     assert len(encode_examples(examples, tokenizer, 10)) == 4
-    known = encode_examples(examples, tokenizer, 10, drop_unknown=True)
+    dropped: Counter[str] = Counter()
+    known = encode_examples(examples, tokenizer, 10, drop_unknown=True, dropped=dropped)
+    assert dropped == {"a word outside the vocabulary": 2}
     assert known.characters.tolist() == [3, 5]
     assert known.source(1).tolist()[0] == UNK_ID  # of an earlier turn, which is only context

@@ -118,7 +118,6 @@ def test_two_processes_learn_what_one_learns_with_the_doubled_batch(
     prepare(
         one,
         replace(config, training=replace(config.training, batch_size=2 * PAIRS_A_PROCESS)),
-        lambda source, pairs: None,
     )
     trainer_of(one).train(lambda progress: None, lambda: False)
 

@@ -6,8 +6,9 @@ import pytest
 
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import train_bpe
-from bot.training.dataset import Example, encode_examples
+from bot.training.dataset import encode_examples
 from bot.training.evaluation import HeldOutLoss, held_out_loss
+from bot.training.selection import Example
 
 EXAMPLES = [
     Example(("Hello.",), "Hi!"),
@@ -34,3 +35,11 @@ def test_a_model_that_knows_nothing_has_the_perplexity_of_the_vocabulary() -> No
 
 def test_a_loss_beyond_all_numbers_has_an_infinite_perplexity() -> None:
     assert HeldOutLoss(1000.0, 1.0).perplexity == math.inf
+
+
+def test_the_loss_of_no_pairs_is_undefined() -> None:
+    tokenizer = train_bpe(TEXTS, 300, 20)
+    model = Seq2Seq(ModelConfig(tokenizer.vocabulary_size, 8, 8, 1, 1))
+    loss = held_out_loss(model, encode_examples([], tokenizer, 30))
+    assert math.isnan(loss.perplexity)
+    assert math.isnan(loss.bits_per_character)

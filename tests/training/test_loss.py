@@ -8,8 +8,9 @@ from torch.nn import functional
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import BOS_ID, PAD_ID, train_bpe
 from bot.training.batches import Batch, collate
-from bot.training.dataset import Example, encode_examples
+from bot.training.dataset import encode_examples
 from bot.training.loss import TrainingLoss, step_weights
+from bot.training.selection import Example
 
 EXAMPLES = [
     Example(("Hello.",), "Hi!"),

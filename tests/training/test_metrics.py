@@ -12,10 +12,11 @@ from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import Tokenizer, word_level
 from bot.training.artifact_evaluation import EvaluationConfig, evaluation_mix, held_out_examples
-from bot.training.dataset import Example, WeightedCorpus
 from bot.training.evaluation import held_out_loss
 from bot.training.export import TrainedRun
 from bot.training.metrics import TOKENS_PER_BATCH, Variety, distinct, likelihood, words
+from bot.training.mixing import WeightedCorpus
+from bot.training.selection import Example
 
 EXAMPLES = [
     Example(("Hello.",), "Hi!"),

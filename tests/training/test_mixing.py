@@ -181,21 +181,25 @@ def prepared(tmp_path: Path) -> str:
     return str(tmp_path / "prepared")
 
 
-def test_a_prepared_corpus_keeps_its_splits_its_repetitions_and_its_words(prepared: str) -> None:
-    splits = mix([WeightedCorpus(prepared, 2)], MixConfig(max_reply_count=1, offensive="none"))
+@pytest.mark.parametrize(
+    "config",
+    [
+        MixConfig(),
+        MixConfig(max_source_turns=1, max_reply_words=3, max_prompt_words=3, cut_replies=False),
+        MixConfig(max_reply_count=1, drop="fine", script="Cyrillic", augment=False),
+    ],
+    ids=["defaults", "lengths", "words"],
+)
+def test_the_examples_of_a_prepared_corpus_are_taken_as_they_are(
+    prepared: str, config: MixConfig
+) -> None:
+    splits = mix([WeightedCorpus(prepared, 2)], config)
     context = ("Hi", "Hello", "how r u")
     assert splits["train"] == (
         [Example(context, "im fine :)")] * 4 + [Example(context, "One two three four")] * 2
     )
     assert splits["valid"] == [Example(("a b c d e",), "Fine")]
     assert splits["test"] == [Example(("Hi",), "oh shit")]
-
-
-def test_a_prepared_corpus_is_filtered_by_length_and_words_and_shortened(prepared: str) -> None:
-    config = MixConfig(max_source_turns=1, max_reply_words=3, max_prompt_words=3, cut_replies=False)
-    splits = mix([WeightedCorpus(prepared)], config)
-    assert splits["train"] == [Example(("how r u",), "im fine :)")] * 2
-    assert splits["valid"] == splits["test"] == []
 
 
 def test_a_prepared_corpus_cannot_be_reversed(prepared: str) -> None:

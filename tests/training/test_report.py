@@ -11,15 +11,16 @@ import pytest
 from bot.artifact.artifact import Artifact
 from bot.errors import CheckpointError, MissingPackageError
 from bot.training.artifact_evaluation import EvaluationConfig, evaluate, evaluation_mix
-from bot.training.dataset import Example, WeightedCorpus
 from bot.training.evaluation import held_out_loss
 from bot.training.export import TrainedRun
+from bot.training.mixing import WeightedCorpus
 from bot.training.report import (
     cell,
     loss_section,
     write_evaluation_report,
     write_training_report,
 )
+from bot.training.selection import Example
 
 EVIL = "<script>alert('&')</script>"
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from small_runs import small_run
 
-from bot.errors import CheckpointError
+from bot.errors import CheckpointError, CorpusError, UsageError
 from bot.training.corpora.conversation import Conversation, split_of
+from bot.training.corpora.prepared import PreparedCorpus
+from bot.training.mixing import WeightedCorpus
 from bot.training.recipes import RECIPES
-from bot.training.run import RunConfig, prepare, read_splits, read_tokenizer
+from bot.training.run import RunConfig, max_target_tokens, prepare, read_splits, read_tokenizer
 from bot.training.selection import MixConfig
 from bot.training.vocabulary import VocabularyConfig
 
@@ -73,7 +75,7 @@ def test_the_tutorial_s_recipe_keeps_the_pairs_and_the_words_that_the_tutorial_k
         ),
         max_target_tokens=32,
     )
-    prepare(tmp_path / "run", config, lambda source, count: None)
+    prepare(tmp_path / "run", config)
 
     short = [
         (split_of(Conversation(pair)), *(tutorial_words(turn) for turn in pair))
@@ -103,3 +105,65 @@ def test_the_tutorial_s_recipe_keeps_the_pairs_and_the_words_that_the_tutorial_k
     )
     assert kept == expected
     assert 100 < kept.total() < len(short) - 20 < len(pairs) - 40, "every step leaves some out"
+
+
+@pytest.fixture
+def few(corpus: Path, tmp_path: Path) -> RunConfig:
+    """The settings of a run on five pairs, none of them held out."""
+    config = small_run(tmp_path / "many", corpus, steps=1)
+    path = tmp_path / "few.tsv"
+    path.write_text("".join(f"What is number {n}?\tThat is number {n}.\n" for n in range(5)))
+    return replace(config, corpora=(WeightedCorpus(str(path)),))
+
+
+def test_only_the_training_split_must_hold_something(few: RunConfig, tmp_path: Path) -> None:
+    assert not prepare(tmp_path / "run", few)
+    splits = read_splits(tmp_path / "run")
+    assert {name: len(pairs) for name, pairs in splits.items()} == {
+        "train": 5,
+        "valid": 0,
+        "test": 0,
+    }
+    with pytest.raises(CorpusError, match="5 have a reply of more than 1 token"):
+        prepare(tmp_path / "made" / "run", replace(few, max_target_tokens=2))
+    assert not (tmp_path / "made").exists(), "what fails leaves no folder"
+
+
+def test_early_stopping_needs_a_validation_split(few: RunConfig, tmp_path: Path) -> None:
+    patient = replace(few, training=replace(few.training, patience=1))
+    with pytest.raises(UsageError, match="--patience"):
+        prepare(tmp_path / "run", patient)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_a_corpus_is_read(
+    few: RunConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    missing = replace(few, corpora=(WeightedCorpus("missing.tsv"),))
+    with pytest.raises(UsageError, match="choose another --run"):
+        prepare(tmp_path / "file" / "run", missing)
+
+
+def test_settings_that_cannot_be_written_leave_the_old_ones(few: RunConfig, tmp_path: Path) -> None:
+    run = tmp_path / "many"
+    before = (run / "run.json").read_bytes()
+    (run / ".run.json.new").mkdir()  # where the new settings would be drafted
+    with pytest.raises(UsageError, match=r"run\.json cannot be written"):
+        few.write(run)
+    assert (run / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("words", "tokens"), [(9, 32), (20, 32), (21, 34), (60, 112)])
+def test_longer_replies_may_have_more_tokens(words: int, tokens: int, tmp_path: Path) -> None:
+    with PreparedCorpus(tmp_path / "prepared") as prepared:
+        prepared.finish({"options": {"max_reply_words": words}})
+    assert max_target_tokens(MixConfig(max_reply_words=words), ()) == tokens
+    folder = WeightedCorpus(str(tmp_path / "prepared"))
+    assert max_target_tokens(MixConfig(), (folder,)) == tokens
+
+
+def test_a_prepared_corpus_that_does_not_say_its_limit_has_the_usual_one(tmp_path: Path) -> None:
+    with PreparedCorpus(tmp_path) as prepared:
+        prepared.finish({})
+    assert max_target_tokens(MixConfig(), (WeightedCorpus(str(tmp_path)),)) == 32

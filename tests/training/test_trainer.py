@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_runs import small_run, trainer_of
 
-from bot.errors import CheckpointError, DivergenceError
+from bot.errors import CheckpointError, DivergenceError, UsageError
 from bot.training import checkpoint
 from bot.training.evaluation import held_out_loss
 from bot.training.export import TrainedRun
@@ -204,7 +204,7 @@ def test_evaluations_are_logged(trained_run: Path) -> None:
 
 
 def test_a_run_folder_is_not_overwritten(trained_run: Path, corpus: Path) -> None:
-    with pytest.raises(CheckpointError, match="--resume"):
+    with pytest.raises(UsageError, match="--resume"):
         small_run(trained_run, corpus, steps=1)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.errors import CorpusError
 from bot.text.tokenizer import UNK_ID
 from bot.training.vocabulary import VocabularyConfig
 
@@ -27,3 +28,20 @@ def test_words_are_counted_as_the_vocabulary_has_them() -> None:
 def test_bpe_has_no_rare_words_to_leave_out(setting: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="kind word"):
         VocabularyConfig(**setting)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("texts", "min_count"),
+    [
+        (TEXTS, 1000),
+        (["你好", "今天好吗", "AI 是什么?", "很好!"], 1),
+        (["Yes. No. Why?"] * 4 + [f"{'abcdefghij'[n]}!" for n in range(10)], 2),
+    ],
+    ids=["too rare", "another script", "mostly marks"],
+)
+def test_words_that_hardly_any_text_holds_are_no_vocabulary(
+    texts: list[str], min_count: int
+) -> None:
+    with pytest.raises(CorpusError, match=r"--min-count.*--vocabulary-kind bpe"):
+        VocabularyConfig("word", min_count=min_count).learn(texts, 12, 1)
+    VocabularyConfig().learn(texts, 12, 1)

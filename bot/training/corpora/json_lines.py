@@ -26,5 +26,7 @@ def read_json_lines(path: Path, log: ReadingLog, split: str = "") -> Iterator[Co
             log.skip(str(path), number, "has turns that are not a list of strings")
         elif type(first_reply) is not int or first_reply < 1:
             log.skip(str(path), number, "has a first_reply that is not a number from 1")
+        elif first_reply >= len(turns):
+            log.skip(str(path), number, "has no reply: fewer turns than it takes to have one")
         else:
             yield Conversation(turns, first_reply, split)

@@ -9,7 +9,7 @@ FOLDER/summary.json   where they come from and what was left out
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +19,7 @@ from bot.text.tokenizer import well_formed
 from bot.training.corpora.conversation import SPLITS, Conversation
 from bot.training.corpora.json_lines import read_json_lines
 from bot.training.corpora.lines import ReadingLog
+from bot.training.folders import make_folder, remove_empty
 
 SPLIT_FILES = tuple(f"{split}.jsonl" for split in SPLITS)
 SUMMARY_FILE = "summary.json"
@@ -33,12 +34,21 @@ def read_prepared(folder: Path, log: ReadingLog) -> Iterator[Conversation]:
         yield from read_json_lines(folder / name, log, split)
 
 
+def max_reply_words(folder: Path) -> int:
+    """How many words the replies were allowed when they were prepared; 0 if that is not known."""
+    try:
+        words = json.loads((folder / SUMMARY_FILE).read_text("utf-8"))["options"]["max_reply_words"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return words if isinstance(words, int) else 0
+
+
 class PreparedCorpus:
     """Writes a prepared corpus; killed at any moment, there is none or the whole of it.
 
     A context manager: ``finish`` makes it whole, leaving without it removes what was written.
 
-    :raises UsageError: if the folder already holds one of the files
+    :raises UsageError: if the folder already holds one of the files, or cannot be written to
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,8 +59,7 @@ class PreparedCorpus:
                     " --out, or remove it."
                 )
         self.folder = folder
-        self._is_new = not folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
+        self._made = make_folder(folder, "--out")
         with ExitStack() as stack:
             self._files = {
                 name: stack.enter_context((folder / f"{name}.new").open("w", encoding="utf-8"))
@@ -90,6 +99,5 @@ class PreparedCorpus:
         self._close()
         for name in (*SPLIT_FILES, SUMMARY_FILE):
             (self.folder / f"{name}.new").unlink(missing_ok=True)
-        if error is not None and self._is_new:
-            with suppress(OSError):  # it may hold files that came whole
-                self.folder.rmdir()
+        if error is not None:
+            remove_empty(self._made)
