@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.errors import UsageError
 
@@ -93,3 +94,16 @@ class Hypothesis:
     log_probability: float
     score: float
     ended: bool
+
+
+class Attention(NamedTuple):
+    """Where a model looked while it wrote a reply.
+
+    :param source: S tokens, legible
+    :param reply: T tokens, legible
+    :param weights: T rows of S weights that sum to 1
+    """
+
+    source: list[str]
+    reply: list[str]
+    weights: list[list[float]]

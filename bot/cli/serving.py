@@ -15,7 +15,8 @@ from bot.errors import UsageError
 from bot.settings import Settings, load_settings, plan_workers, require_discord_token, usable_cores
 
 if TYPE_CHECKING:
-    from bot.serving.responder import Attention, Candidate, Responder
+    from bot.artifact.options import Attention
+    from bot.serving.responder import Candidate, Responder
 
 NO_TOKEN = (
     "DISCORD_TOKEN is not set, so this is a chat in the terminal; type q to leave, /help for more."

@@ -17,7 +17,6 @@ from bot.cli import corpus_options as options
 from bot.cli.corpus import describe, reading_progress
 from bot.cli.evaluation import write_training_report
 from bot.errors import UsageError
-from bot.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from bot.training import trainer
@@ -28,6 +27,8 @@ LOG_EVERY = 100  # steps between lines where there is no terminal for a progress
 
 def _use_recipe(context: typer.Context, name: str | None) -> str | None:
     """Let the recipe's values take the place of the options' defaults."""
+    from bot.training.recipes import RECIPES
+
     if name is not None:
         context.default_map = dict(RECIPES[name])
     return name

@@ -2,7 +2,7 @@
 
 from rich.cells import cell_len, set_cell_size
 
-from bot.serving.responder import Attention
+from bot.artifact.options import Attention
 
 _SHADES = " \N{LIGHT SHADE}\N{MEDIUM SHADE}\N{DARK SHADE}\N{FULL BLOCK}"
 _MAX_LABEL_CELLS = 14

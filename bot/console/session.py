@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from bot.artifact.options import Hypothesis, SearchOptions
+from bot.artifact.options import Attention, Hypothesis, SearchOptions
 from bot.console.heatmap import alignment, heatmap
 from bot.errors import CauserieError, ServingError, UsageError
 from bot.serving.conversation import Conversation
-from bot.serving.responder import Attention, Candidate
+from bot.serving.responder import Candidate
 from bot.serving.sentences import NOT_THE_MODELS
 
 logger = logging.getLogger(__name__)

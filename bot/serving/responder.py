@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
+from bot.artifact.options import GREEDY, Attention, Hypothesis, SearchOptions
 from bot.errors import DeadlineError
 from bot.serving.content_filter import ContentFilter
 from bot.serving.sentences import FALLBACK
@@ -55,19 +55,6 @@ class Candidate(NamedTuple):
 
     text: str
     hypothesis: Hypothesis
-
-
-class Attention(NamedTuple):
-    """Where a model looked while it wrote a reply.
-
-    :param source: S tokens, legible
-    :param reply: T tokens, legible
-    :param weights: T rows of S weights that sum to 1
-    """
-
-    source: list[str]
-    reply: list[str]
-    weights: list[list[float]]
 
 
 class Responder:

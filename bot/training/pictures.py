@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bot.artifact.artifact import Artifact
+from bot.artifact.options import Attention
 from bot.errors import MissingPackageError, UsageError
 from bot.text.tokenizer import EOS_ID, EOS_LABEL, SEP_LABEL
 from bot.training.export import MAX_REPLY_TOKENS
@@ -24,19 +25,6 @@ FORMATS = (".png", ".svg", ".pdf")
 MAX_PICTURED_TOKENS = 100
 _INCHES_A_TOKEN = 0.3
 _DOTS_PER_INCH = 150
-
-
-class Attention(NamedTuple):
-    """Attention weights and the tokens they belong to.
-
-    :param source: S legible tokens
-    :param reply: T legible tokens
-    :param weights: T rows of S weights; a row's sum is 1
-    """
-
-    source: list[str]
-    reply: list[str]
-    weights: list[list[float]]
 
 
 class LogLine(NamedTuple):

@@ -1,5 +1,5 @@
+from bot.artifact.options import Attention
 from bot.console.heatmap import alignment, heatmap
-from bot.serving.responder import Attention
 
 ATTENTION = Attention(
     ["do", "you", "like", "tea", "?"],

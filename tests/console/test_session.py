@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
-from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
+from bot.artifact.options import GREEDY, Attention, Hypothesis, SearchOptions
 from bot.console.session import Session
 from bot.errors import BusyError, CauserieError, SearcherError
-from bot.serving.responder import Attention, Candidate
+from bot.serving.responder import Candidate
 from bot.serving.sentences import FALLBACK, NOT_THE_MODELS
 
 FOUND = Hypothesis([5], -1.234, -1.0, ended=True)
