@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ settings.load_profile("causerie")
 
 # Small models on a busy machine: threads would wait for each other longer than they work.
 torch.set_num_threads(1)
+
+# A shell starts what runs in its background with Ctrl-C ignored, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ANIMALS = ["cat", "dog", "horse", "duck", "goat", "mouse", "owl", "fox"]
 SOUNDS = ["meow", "woof", "neigh", "quack", "bleat", "squeak", "hoot", "yip"]
