@@ -32,7 +32,8 @@ from bot.text.tokenizer import PAD_ID
 from bot.training import checkpoint
 from bot.training.batches import collate
 from bot.training.run import RunConfig, read_splits
-from bot.training.trainer import Progress, Trainer, TrainingConfig
+from bot.training.trainer import Progress, Trainer
+from bot.training.training_config import TrainingConfig
 
 
 def train_tutorial(run: Path, arguments: argparse.Namespace) -> None:

@@ -8,7 +8,8 @@ from bot.training.export import TrainedRun, export
 from bot.training.mixing import WeightedCorpus
 from bot.training.run import RunConfig, prepare, read_splits
 from bot.training.selection import MixConfig
-from bot.training.trainer import Trainer, TrainingConfig
+from bot.training.trainer import Trainer
+from bot.training.training_config import TrainingConfig
 from bot.training.vocabulary import VocabularyConfig
 
 

@@ -253,7 +253,7 @@ def on_gpu(content: bytes) -> bytes:
 def save_voc(voc: Any, path: Path, *, legacy: bool) -> None:
     """Save a ``Voc``, whose module, ``load``, is there only while it is pickled."""
     module = ModuleType("load")
-    module.Voc = Voc  # type: ignore[attr-defined]
+    module.Voc = Voc  # type: ignore[attr-defined] # modules are open to new names
     sys.modules["load"] = module
     try:
         torch.save(voc, path, _use_new_zipfile_serialization=not legacy)

@@ -3,26 +3,22 @@
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bot.cli import corpus_options as options
 from bot.cli.corpus import describe, reading_progress
 from bot.cli.evaluation import write_training_report
+from bot.cli.training_progress import held_out, progress_of, stop_requests
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
-    from bot.training import trainer
     from bot.training.dataset import EncodedPairs
-
-LOG_EVERY = 100  # steps between lines where there is no terminal for a progress bar
 
 
 def _use_recipe(context: typer.Context, name: str | None) -> str | None:
@@ -194,7 +190,8 @@ def train(
         prepare,
         read_splits,
     )
-    from bot.training.trainer import Trainer, TrainingConfig, check_precision
+    from bot.training.trainer import Trainer
+    from bot.training.training_config import TrainingConfig, check_precision
     from bot.training.vocabulary import VocabularyConfig
 
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
@@ -293,7 +290,7 @@ def train(
         size = sum(parameter.numel() for parameter in trainer.model.parameters())
         _warn_of_empty_splits(trainer.splits, console)
         console.print(f"{size:,} parameters, {len(trainer.splits['train']):,} pairs, {run}")
-        with _stop_requests() as requests, _progress(console, config.training.steps) as report:
+        with stop_requests() as requests, progress_of(console, config.training.steps) as report:
             finished = trainer.train(report, lambda: bool(requests))
     if not finished:
         console.print(f"Saved. Go on with: {resume_command(run, processes.size)}")
@@ -305,7 +302,7 @@ def train(
             " weights of that step are what is exported."
         )
     if processes.is_main:
-        console.print(_held_out(run, lowest=config.training.patience is not None))
+        console.print(held_out(run, lowest=config.training.patience is not None))
         write_training_report(run, console)
     folder = shlex.quote(str(run))
     console.print(f"Done. Publish the model with: python -m bot export {folder} --name NAME")
@@ -330,64 +327,3 @@ def _given(context: typer.Context) -> set[str]:
 def _refuse(options: set[str], reason: str) -> None:
     for option in sorted(options):
         raise UsageError(f"{reason}; leave --{option.replace('_', '-')} out.")
-
-
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Collects Ctrl-C and SIGTERM instead of dying of them."""
-    received: list[int] = []
-    before = {
-        number: signal.signal(number, lambda received_number, _: received.append(received_number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _progress(console: Console, steps: int) -> "Iterator[trainer.OnStep]":
-    """A progress bar on a terminal, a line now and then elsewhere."""
-    if console.quiet:
-        yield lambda progress: None
-        return
-    if not console.is_terminal:
-        yield lambda p: _log_line(p, steps)
-        return
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=steps)
-        yield lambda p: bar.update(task, completed=p.step, description=_describe(p))
-
-
-def _log_line(progress: "trainer.Progress", steps: int) -> None:
-    if progress.step % LOG_EVERY == 0 or progress.step == steps:
-        print(f"step {progress.step}: {_describe(progress)}", file=sys.stderr, flush=True)
-
-
-def _held_out(run: Path, *, lowest: bool) -> str:
-    """The held-out loss of the weights that will be exported, as it was logged."""
-    from bot.training.checkpoint import LOG_FILE
-    from bot.training.evaluation import HeldOutLoss
-    from bot.training.pictures import read_log
-
-    log = read_log(run / LOG_FILE)
-    if not log:
-        return "No held-out loss was logged."
-    line = min(log, key=lambda line: line.valid) if lowest else log[-1]
-    perplexity = HeldOutLoss(line.valid, 0.0).perplexity
-    return (
-        f"The held-out loss at step {line.step} is {line.valid:.3f} nats a token, a perplexity of"
-        f" {perplexity:.2f}."
-    )
-
-
-def _describe(progress: "trainer.Progress") -> str:
-    return f"loss {progress.nats_per_token:.3f}, {progress.tokens_per_s:,.0f} tokens/s"

@@ -82,5 +82,7 @@ class WordList:
 
 def _folded(text: str) -> str:
     """The text without case, full-width forms, invisible characters and Markdown's italics."""
-    visible = "".join(c for c in text if unicodedata.category(c) != "Cf")
-    return unicodedata.normalize("NFKC", visible).casefold().replace("_", " ")
+    if not text.isascii():  # most text is, and then this would change nothing
+        visible = "".join(c for c in text if unicodedata.category(c) != "Cf")
+        text = unicodedata.normalize("NFKC", visible)
+    return text.casefold().replace("_", " ")

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from bot.errors import CheckpointError
+from bot.training.files import write_atomically
 
 RUN_FILE = "run.json"
 TOKENIZER_FILE = "tokenizer.json"
@@ -105,6 +106,4 @@ def cut_log(path: Path, step: int) -> None:
                 kept.append(text)
         except (ValueError, KeyError, TypeError):
             continue
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text("".join(kept), "utf-8")
-    temporary.replace(path)
+    write_atomically(path, "".join(kept).encode())

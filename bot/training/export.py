@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import torch
 
@@ -14,7 +15,7 @@ from bot.artifact.manifest import MODEL_CARD_FILE, SEARCHER_FILE, TOKENIZER_FILE
 from bot.artifact.store import ModelStore
 from bot.errors import CheckpointError, DivergenceError, ParityError
 from bot.model.search import GreedySearcher
-from bot.model.seq2seq import Seq2Seq
+from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
 from bot.training import checkpoint
 from bot.training.dataset import EncodedPairs
@@ -135,38 +136,64 @@ def parity_sources(splits: dict[str, EncodedPairs]) -> list[list[int]]:
     return list(islice(sources, PARITY_PROMPTS))
 
 
-def export(
-    trained: TrainedRun,
+class Published(TypedDict):
+    """What is said of a version when it is published.
+
+    ``card``: Markdown. ``activate``: whether it is served from the next start on.
+    """
+
+    card: str
+    description: str
+    language: str
+    activate: bool
+
+
+def export(trained: TrainedRun, store: ModelStore, name: str, **about: Unpack[Published]) -> Path:
+    """Publish a trained model, its weights in half precision; as ``publish`` does."""
+    return publish(
+        trained.searcher,
+        trained.tokenizer,
+        trained.config.model,
+        parity_sources(trained.splits),
+        store,
+        name,
+        torch.float16,
+        **about,
+    )
+
+
+def publish(
+    searcher: GreedySearcher,
+    tokenizer: Tokenizer,
+    config: ModelConfig,
+    check_sources: Sequence[list[int]],
     store: ModelStore,
     name: str,
-    *,
-    card: str,
-    description: str,
-    language: str,
-    activate: bool,
+    dtype: torch.dtype,
+    **about: Unpack[Published],
 ) -> Path:
-    """Compile a trained model, check it against the eager one, and publish it.
+    """Compile a searcher, check it against the eager one, and publish it.
 
-    :param card: the model card, Markdown
-    :param activate: whether the new version is served from the next start on
+    :param check_sources: sources that both must answer with the same tokens
+    :param dtype: of the weights in the file
     :return: the version's directory
     :raises ParityError: if the compiled searcher writes other tokens; nothing is published then
     :raises UsageError: if the name is malformed
     """
-    compiled = compile_searcher(trained.searcher)
-    check_parity(trained.searcher, compiled, parity_sources(trained.splits), MAX_REPLY_TOKENS)
+    compiled = compile_searcher(searcher, dtype)
+    check_parity(searcher, compiled, check_sources, MAX_REPLY_TOKENS)
     return store.publish(
         name,
         {
             SEARCHER_FILE: compiled,
-            TOKENIZER_FILE: trained.tokenizer.to_json().encode(),
-            MODEL_CARD_FILE: card.encode(),
+            TOKENIZER_FILE: tokenizer.to_json().encode(),
+            MODEL_CARD_FILE: about["card"].encode(),
         },
         torch_version=torch.__version__,
-        language=language,
-        description=description,
-        model=asdict(trained.config.model),
-        max_source_tokens=trained.config.max_source_tokens,
-        max_source_turns=trained.config.mix.max_source_turns,
-        activate=activate,
+        language=about["language"],
+        description=about["description"],
+        model=asdict(config),
+        max_source_tokens=tokenizer.max_source_tokens,
+        max_source_turns=tokenizer.max_source_turns,
+        activate=about["activate"],
     )

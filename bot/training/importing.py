@@ -7,13 +7,13 @@ choose another word.
 
 import hashlib
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
-from bot.artifact.manifest import MODEL_CARD_FILE, SEARCHER_FILE, TOKENIZER_FILE
 from bot.artifact.store import ModelStore
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
@@ -27,7 +27,7 @@ from bot.text.tokenizer import (
     well_formed,
     word_level,
 )
-from bot.training.export import MAX_REPLY_TOKENS, PARITY_PROMPTS, check_parity, compile_searcher
+from bot.training.export import PARITY_PROMPTS, Published, publish
 from bot.training.tutorial_checkpoint import GRU_TENSORS, TutorialCheckpoint
 from bot.training.tutorial_vocabulary import SPECIAL_COUNT
 
@@ -185,37 +185,16 @@ def parity_sources(vocabulary_size: int) -> list[list[int]]:
 
 
 def publish_import(
-    model: ImportedModel,
-    store: ModelStore,
-    name: str,
-    *,
-    card: str,
-    description: str,
-    language: str,
-    activate: bool,
+    model: ImportedModel, store: ModelStore, name: str, **about: Unpack[Published]
 ) -> Path:
-    """Compile an imported model, check it against the eager one, and publish it.
-
-    :param card: the model card, Markdown
-    :param activate: whether the new version is served from the next start on
-    :return: the version's directory
-    :raises ParityError: if the compiled searcher writes other tokens; nothing is published then
-    :raises UsageError: if the name is malformed
-    """
-    compiled = compile_searcher(model.searcher, torch.float32)
-    sources = parity_sources(model.config.vocabulary_size)
-    check_parity(model.searcher, compiled, sources, MAX_REPLY_TOKENS)
-    return store.publish(
+    """Publish an imported model, its weights in float32; as ``export.publish`` does."""
+    return publish(
+        model.searcher,
+        model.tokenizer,
+        model.config,
+        parity_sources(model.config.vocabulary_size),
+        store,
         name,
-        {
-            SEARCHER_FILE: compiled,
-            TOKENIZER_FILE: model.tokenizer.to_json().encode(),
-            MODEL_CARD_FILE: card.encode(),
-        },
-        torch_version=torch.__version__,
-        language=language,
-        description=description,
-        model=asdict(model.config),
-        max_source_tokens=MAX_SOURCE_TOKENS,
-        activate=activate,
+        torch.float32,
+        **about,
     )

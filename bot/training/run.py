@@ -19,7 +19,7 @@ from bot.training.files import write_atomically
 from bot.training.folders import make_folder, remove_empty
 from bot.training.mixing import CorpusSummary, WeightedCorpus, mix
 from bot.training.selection import MixConfig
-from bot.training.trainer import TrainingConfig
+from bot.training.training_config import TrainingConfig
 from bot.training.vocabulary import VocabularyConfig
 
 

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
-from bot.errors import CheckpointError, DivergenceError, UsageError
+from bot.errors import CheckpointError, DivergenceError
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import PAD_ID
 from bot.training import checkpoint
@@ -19,90 +19,9 @@ from bot.training.batches import collate, epoch_order
 from bot.training.dataset import EncodedPairs
 from bot.training.distributed import Processes, resume_command
 from bot.training.evaluation import HeldOutLoss, held_out_loss
-from bot.training.loss import Reduction, TrainingLoss, step_weights
+from bot.training.loss import TrainingLoss, step_weights
 from bot.training.optimizer import Optimizer, sides
-
-Precision = Literal["float32", "bf16", "fp16"]
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a model is trained.
-
-    :param steps: optimiser steps in all
-    :param batch_size: pairs a step and process
-    :param learning_rate: at its highest, after the warm-up
-    :param warmup_steps: the rate rises linearly over these, ...
-    :param decay_share: ... and falls to zero over this last share of the steps
-    :param weight_decay: of AdamW, on matrices only; 0 makes it Adam
-    :param clip: the largest gradient norm
-    :param decoder_learning_ratio: the decoder's learning rate over the encoder's; each is clipped
-        on its own then, and the embeddings, which belong to both, learn at the sum of their rates.
-        ``None``: one rate and one norm for the whole model
-    :param teacher_forcing: the share of the batches in which the decoder is fed gold tokens; in
-        the others it is fed its own, step by step. It is decided once a batch, as in the tutorial
-    :param loss: ``tokens`` or ``steps``, see ``loss.step_weights``
-    :param evaluate_every: steps between evaluations on the validation split
-    :param patience: stop after so many evaluations in a row that were no better than the best
-        before them, and keep the best weights; ``None``: train to the last step
-    :param save_every_s: seconds between checkpoints
-    :param save_every: steps between checkpoints, instead of seconds
-    :param precision: what is computed in where autocast allows it; weights stay float32
-    """
-
-    steps: int = 20_000
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    warmup_steps: int = 500
-    decay_share: float = 0.4
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    decoder_learning_ratio: float | None = None
-    teacher_forcing: float = 1.0
-    loss: Reduction = "tokens"
-    evaluate_every: int = 1_000
-    patience: int | None = None
-    save_every_s: float = 60.0
-    save_every: int | None = None
-    precision: Precision = "float32"
-    seed: int = 0
-
-    @classmethod
-    def read(cls, values: dict[str, Any]) -> "TrainingConfig":
-        """From the values in ``run.json``.
-
-        :raises TypeError: if one of them is unknown
-        """
-        values = dict(values)
-        if values.pop("bf16", False):  # as version 0.1.0 wrote it
-            values["precision"] = "bf16"
-        return cls(**values)
-
-    def learning_rate_at(self, step: int) -> float:
-        """Warm-up, plateau, linear decay: the plateau can be cut short by lowering ``steps``."""
-        decay_steps = max(1, round(self.steps * self.decay_share))
-        rise = (step + 1) / max(1, self.warmup_steps)
-        fall = (self.steps - step) / decay_steps
-        return self.learning_rate * min(1.0, rise, fall)
-
-    def forces_at(self, step: int) -> bool:
-        """Whether the decoder is fed gold tokens in this step, the same in every process."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        return float(torch.rand((), generator=generator)) < self.teacher_forcing
-
-
-def check_precision(precision: str, device: str) -> None:
-    """See whether a device can do it.
-
-    :raises UsageError: for bfloat16 on a GPU that would only emulate it
-    """
-    if (
-        device == "cuda"
-        and precision == "bf16"
-        and not torch.cuda.is_bf16_supported(including_emulation=False)
-    ):
-        raise UsageError("This GPU does not compute in bfloat16; use --precision fp16.")
+from bot.training.training_config import AUTOCAST, TrainingConfig
 
 
 @dataclass(frozen=True)

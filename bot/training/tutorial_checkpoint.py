@@ -95,7 +95,7 @@ def _checked(
         raise CheckpointError(
             f"{path} has embeddings of {rows} words and its vocabulary has {V}; {SAVE_AGAIN}."
         )
-    H = decoder.get("gru.weight_hh_l0", torch.empty(0, 0)).size(-1)  # noqa: N806
+    H = decoder.get("gru.weight_hh_l0", torch.empty(0, 0)).size(-1)  # noqa: N806 (as in bot.model)
     encoder_layers, decoder_layers = _layers(encoder), _layers(decoder)
     if not 1 <= decoder_layers <= 2 * encoder_layers:
         raise CheckpointError(

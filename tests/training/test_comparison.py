@@ -22,7 +22,7 @@ class Shouting(Tokenizer):
         super().__init__(quiet._backend, quiet.max_source_tokens, quiet.max_source_turns)
 
     def decode(self, ids: object) -> str:
-        return super().decode(ids).upper()  # type: ignore[arg-type]
+        return super().decode(ids).upper()  # type: ignore[arg-type] # as its base
 
 
 @pytest.fixture
@@ -84,7 +84,9 @@ def written(
 ) -> tuple[Path, Path]:
     text = sheet(pairs)
     head, *rows = text.splitlines()
-    filled = [row[: row.rindex("\t") + 1] + verdict for row, verdict in zip(rows, verdicts)]  # noqa: B905
+    filled = [
+        row[: row.rindex("\t") + 1] + verdict for row, verdict in zip(rows, verdicts, strict=True)
+    ]
     (folder / "sheet.tsv").write_text("\n".join([head, *filled]) + "\n", "utf-8")
     (folder / "key.json").write_text(key_json(pairs, artifact, artifact, 0), "utf-8")
     return folder / "sheet.tsv", folder / "key.json"

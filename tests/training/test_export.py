@@ -66,7 +66,7 @@ def test_nothing_is_published_when_the_searcher_disagrees(
     with pytest.raises(ParityError, match="nothing was published"):
         check_parity(contrary, compiled, [[5, 2]], 12)
     monkeypatch.setattr(trained.searcher, "forward", contrary.forward)
-    monkeypatch.setattr("bot.training.export.compile_searcher", lambda searcher: compiled)
+    monkeypatch.setattr("bot.training.export.compile_searcher", lambda searcher, dtype: compiled)
     with pytest.raises(ParityError):
         publish(trained, tmp_path)
     assert ModelStore(tmp_path).versions() == []

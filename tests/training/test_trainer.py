@@ -15,7 +15,8 @@ from bot.training import checkpoint
 from bot.training.evaluation import held_out_loss
 from bot.training.export import TrainedRun
 from bot.training.run import RunConfig, read_splits
-from bot.training.trainer import Trainer, TrainingConfig
+from bot.training.trainer import Trainer
+from bot.training.training_config import TrainingConfig
 
 
 def test_a_run_learns_what_the_corpus_says(trained_run: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_malicious_vocabulary_runs_nothing(
     payload: Payload, marker: Path, tmp_path: Path, *, legacy: bool
 ) -> None:
     voc = TutorialModel("dot", 4, 1, 1, ancestor=True).voc
-    voc.word2index["hello"] = payload  # type: ignore[assignment]
+    voc.word2index["hello"] = payload  # type: ignore[assignment] # the wrong type is the point
     path = tmp_path / "voc.tar"
     save_voc(voc, path, legacy=legacy)
     refused(path, marker, allowed_class="Voc")

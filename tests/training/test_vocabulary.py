@@ -27,7 +27,7 @@ def test_words_are_counted_as_the_vocabulary_has_them() -> None:
 @pytest.mark.parametrize("setting", [{"min_count": 2}, {"drop_unknown": True}])
 def test_bpe_has_no_rare_words_to_leave_out(setting: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="kind word"):
-        VocabularyConfig(**setting)  # type: ignore[arg-type]
+        VocabularyConfig(**setting)  # type: ignore[arg-type] # wrong values are the point
 
 
 @pytest.mark.parametrize(
