@@ -77,8 +77,8 @@ def prepare(
         counts = {split: sum(s.examples[split] for s in summaries) for split in SPLITS}
         if not counts["train"]:
             raise CorpusError(
-                "No example is left to train on; give more dialogue, or let the filters pass more:"
-                " python -m bot corpus prepare --help."
+                "No example is left to train on; give more dialogue, or let the filters pass more,"
+                " as --no-clean does: python -m bot corpus prepare --help."
             )
         prepared.finish(
             {

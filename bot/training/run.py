@@ -159,7 +159,7 @@ def _fill(
         reasons = "".join(f", {count:,} have {reason}" for reason, count in dropped.items())
         raise CorpusError(
             f"The corpora leave nothing to train on{reasons}; give more dialogue, or let the"
-            " filters pass more: python -m bot train --help."
+            " filters pass more, as --no-clean does: python -m bot train --help."
         )
     check_patience(config.training, splits)
     write_atomically(run / checkpoint.TOKENIZER_FILE, tokenizer.to_json().encode())
