@@ -22,7 +22,7 @@ def length_normaliser(length: int, length_penalty: float) -> float:
 class GreedySearcher(nn.Module):
     """Takes the most probable token at each step (the tutorial's ``GreedySearchDecoder``).
 
-    Unlike the tutorial's it works on batches and stops when every row has produced ``EOS``.
+    Unlike the tutorial's it works on batches, and a row that has produced ``EOS`` soon leaves them.
     Greedy search is ``forward``; ``sample`` and ``beam`` are the other ways to search.
 
     :param model: the trained model, in evaluation mode
@@ -31,6 +31,8 @@ class GreedySearcher(nn.Module):
     def __init__(self, model: Seq2Seq, pad_id: int = 0, bos_id: int = 1, eos_id: int = 2) -> None:
         super().__init__()
         self.model = model
+        # Going on without the replies that have ended costs a copy of what the others need.
+        self.most_left = 0.75
         self.pad_id = pad_id
         self.bos_id = bos_id
         self.eos_id = eos_id
@@ -48,13 +50,14 @@ class GreedySearcher(nn.Module):
             which do not count ``EOS``
         """
         memory, keys, mask, state = self.model.encode(source_ids, source_lengths)
-        B = source_ids.size(0)
-        token = torch.full((B, 1), self.bos_id, dtype=torch.long, device=source_ids.device)
-        ended = torch.zeros((B, 1), dtype=torch.bool, device=source_ids.device)
-        lengths = torch.zeros((B, 1), dtype=torch.long, device=source_ids.device)
+        B, device = source_ids.size(0), source_ids.device
+        rows = torch.arange(B, device=device)  # whose replies are being written
+        token = torch.full((B, 1), self.bos_id, dtype=torch.long, device=device)
+        ended = torch.zeros((B, 1), dtype=torch.bool, device=device)
         tokens: list[Tensor] = []
         scores: list[Tensor] = []
-        for _ in range(max_length):
+        stretches: list[tuple[Tensor, Tensor, Tensor]] = []
+        for step in range(max_length):
             attentional, state, _weights = self.model.decode(token, state, memory, keys, mask)
             log_probabilities = self.model.logits(attentional).squeeze(1).float().log_softmax(1)
             score, token = log_probabilities.max(dim=1, keepdim=True)  # (B, 1), (B, 1)
@@ -62,10 +65,37 @@ class GreedySearcher(nn.Module):
             tokens.append(token)
             scores.append(score.masked_fill(ended, 0.0))
             ended = ended | (token == self.eos_id)
-            lengths = lengths + (~ended).long()
-            if bool(ended.all()):
+            left = rows.size(0) - int(ended.sum())
+            if left == 0 or step + 1 == max_length:
                 break
-        return torch.cat(tokens, dim=1), torch.cat(scores, dim=1), lengths.squeeze(1)
+            if left <= self.most_left * rows.size(0):
+                # A reply that has ended would cost as much as one that has not.
+                stretches.append((rows, torch.cat(tokens, dim=1), torch.cat(scores, dim=1)))
+                tokens.clear()
+                scores.clear()
+                kept = (~ended).squeeze(1).nonzero().squeeze(1)
+                rows, token, ended = rows[kept], token[kept], ended[kept]
+                memory, keys, mask, state = memory[kept], keys[kept], mask[kept], state[:, kept]
+        stretches.append((rows, torch.cat(tokens, dim=1), torch.cat(scores, dim=1)))
+        if len(stretches) == 1:
+            token_ids, log_probabilities = stretches[0][1], stretches[0][2]
+        else:
+            token_ids, log_probabilities = self._join(stretches, B)
+        return token_ids, log_probabilities, self._lengths(token_ids)
+
+    def _join(
+        self, stretches: list[tuple[Tensor, Tensor, Tensor]], batch_size: int
+    ) -> tuple[Tensor, Tensor]:
+        """Ids and scores, (B, T), of stretches of steps: the rows that took them, ids, scores."""
+        token_ids: list[Tensor] = []
+        scores: list[Tensor] = []
+        for rows, some_ids, some_scores in stretches:
+            size = (batch_size, some_ids.size(1))
+            ids = torch.full(size, self.pad_id, dtype=torch.long, device=rows.device)
+            token_ids.append(ids.index_copy(0, rows, some_ids))
+            zeros = torch.zeros(size, dtype=torch.float32, device=rows.device)
+            scores.append(zeros.index_copy(0, rows, some_scores))
+        return torch.cat(token_ids, dim=1), torch.cat(scores, dim=1)
 
     def sample(
         self,
@@ -229,7 +259,7 @@ class GreedySearcher(nn.Module):
         :return: attention weights, (B, T, S), of each token's decode step
         """
         _attentional, weights = self._read_target(source_ids, source_lengths, target_ids)
-        return weights
+        return weights[:, :, : source_ids.size(1)]  # int8 pads further
 
     def _read_target(
         self, source_ids: Tensor, source_lengths: Tensor, target_ids: Tensor

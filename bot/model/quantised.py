@@ -1,0 +1,308 @@
+"""The model with 8-bit weights, for search on a CPU: what int8 is served with.
+
+A matrix product there takes as long as its weights take to come from memory, so a quarter of the
+bytes is a quarter of the time. Sums of integers are exact: a row's results are the same bits in
+every batch. What is left in floating point is element by element, or reduces each row by itself.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from bot.model.int8 import InputTable, Int8Linear, gates
+from bot.model.search import GreedySearcher
+from bot.model.seq2seq import Seq2Seq
+
+SOFTMAX_LANES = 16  # float32 numbers in the widest vector registers
+
+
+class BothDirections(nn.Module):
+    """The steps of a layer's two directions, which are taken together.
+
+    :param forwards, backwards: (3 H, H), of the state
+    """
+
+    def __init__(self, forwards: Int8Linear, backwards: Int8Linear, hidden_size: int) -> None:
+        super().__init__()
+        self.forwards = forwards
+        self.backwards = backwards
+        self.hidden_size = hidden_size
+
+    def forward(self, forward_input: Tensor, backward_input: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs, (B, S, H) each, from input products, (B, S, 3 H) each.
+
+        :param backward_input: of the source whose tokens are reversed; so is its output
+        """
+        B = forward_input.size(0)
+        state = torch.zeros((2 * B, self.hidden_size))
+        outputs: list[Tensor] = []
+        for step_input in torch.cat((forward_input, backward_input)).unbind(1):  # (2 B, 3 H)
+            rows = self.forwards.widen(state)
+            half = rows.size(0) // 2
+            products = self.forwards.product(rows[:half]), self.backwards.product(rows[half:])
+            state = gates(step_input, self.forwards.narrow(torch.cat(products)), state)
+            outputs.append(state)
+        output = torch.stack(outputs, dim=1)
+        return output[:B], output[B:]
+
+
+class UpperLayer(nn.Module):
+    """An encoder layer whose inputs are the outputs of the one below it.
+
+    :param forward_input, backward_input: (3 H, 2 H)
+    """
+
+    def __init__(
+        self, forward_input: Int8Linear, backward_input: Int8Linear, steps: BothDirections
+    ) -> None:
+        super().__init__()
+        self.forward_input = forward_input
+        self.backward_input = backward_input
+        self.steps = steps
+
+    def forward(self, below: Tensor, reversal: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``BothDirections``.
+
+        :param below: (B, S, 2 H)
+        :param reversal: int64, (B, S, 1), where each token of the reversed source comes from
+        """
+        B, S, size = below.size()
+        backwards = below.gather(1, reversal.expand(B, S, size))
+        forward_input = self.forward_input(below.reshape(B * S, size)).view(B, S, -1)
+        backward_input = self.backward_input(backwards.view(B * S, size)).view(B, S, -1)
+        outputs: tuple[Tensor, Tensor] = self.steps(forward_input, backward_input)
+        return outputs
+
+
+class QuantisedEncoder(nn.Module):
+    """``Encoder`` with 8-bit weights.
+
+    :param forward_table, backward_table: the two directions' input products of the lowest layer
+    """
+
+    def __init__(
+        self,
+        forward_table: InputTable,
+        backward_table: InputTable,
+        lowest: BothDirections,
+        upper: list[UpperLayer],
+    ) -> None:
+        super().__init__()
+        self.forward_table = forward_table
+        self.backward_table = backward_table
+        self.lowest = lowest
+        self.upper = nn.ModuleList(upper)
+
+    def forward(self, source_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The outputs of the two directions side by side, (B, S, 2 H), and last states as
+        ``Encoder`` orders them, (2 L, B, H), from ids, int64, (B, S)."""
+        B, S = source_ids.size()
+        positions = torch.arange(S).unsqueeze(0)
+        last = (lengths - 1).unsqueeze(1)
+        reversal = torch.where(positions <= last, last - positions, positions)  # (B, S)
+        forwards, reversed_ = self.lowest(
+            self.forward_table(source_ids), self.backward_table(source_ids.gather(1, reversal))
+        )
+        H = forwards.size(2)
+        along, last_step = reversal.unsqueeze(2), last.unsqueeze(2).expand(B, 1, H)
+        ends = [forwards.gather(1, last_step).squeeze(1), reversed_.gather(1, last_step).squeeze(1)]
+        both = torch.cat((forwards, reversed_.gather(1, along.expand(B, S, H))), dim=2)
+        for layer in self.upper:
+            forwards, reversed_ = layer(both, along)
+            ends.append(forwards.gather(1, last_step).squeeze(1))
+            ends.append(reversed_.gather(1, last_step).squeeze(1))
+            both = torch.cat((forwards, reversed_.gather(1, along.expand(B, S, H))), dim=2)
+        return both, torch.stack(ends)
+
+
+class QuantisedAttention(nn.Module):
+    """``LuongAttention`` for one query a row, whose results do not depend on the padding.
+
+    :param memory_projection: for ``general`` and ``concat``
+    :param query_projection: for ``concat``
+    :param energy: (H,), for ``concat``
+    """
+
+    energy: Tensor
+
+    def __init__(
+        self,
+        score: str,
+        memory_projection: nn.Module,
+        query_projection: nn.Module,
+        energy: Tensor,
+    ) -> None:
+        super().__init__()
+        self.score = score
+        self.memory_projection = memory_projection
+        self.query_projection = query_projection
+        self.register_buffer("energy", energy)
+
+    def keys(self, memory: Tensor) -> Tensor:
+        """(B, S, H), from the mean of the encoder's directions, (B, S, H)."""
+        B, S, H = memory.size()
+        if self.score == "dot":
+            return memory * 2.0
+        keys: Tensor = self.memory_projection(memory.reshape(B * S, H))
+        return keys.view(B, S, H)
+
+    def forward(self, query: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """Attention weights, (B, S).
+
+        Products and sums take each row by itself, unlike a matrix product.
+
+        :param query: (B, H)
+        :param keys: (B, S, H)
+        :param mask: float32, (B, S), 0 where to attend and minus infinity elsewhere
+        """
+        if self.score == "concat":
+            both = self.query_projection(query).unsqueeze(1) + keys
+            energies: Tensor = (both.tanh_() * self.energy).sum(dim=2)
+        else:
+            energies = (keys * query.unsqueeze(1)).sum(dim=2)
+        return energies.add_(mask).softmax(dim=1)
+
+
+class QuantisedLayer(nn.Module):
+    """A decoder layer above the lowest.
+
+    :param from_input, from_state: (3 H, H)
+    """
+
+    def __init__(self, from_input: Int8Linear, from_state: Int8Linear) -> None:
+        super().__init__()
+        self.from_input = from_input
+        self.from_state = from_state
+
+    def forward(self, below: Tensor, state: Tensor) -> Tensor:
+        """The new state, (B, H), from that of the layer below, (B, H)."""
+        return gates(self.from_input(below), self.from_state(state), state)
+
+
+class QuantisedOutput(nn.Module):
+    """The output layer.
+
+    :param products: (V, E)
+    :param weight: float16, (V, E), for the likeliest tokens' logits, which are computed again
+    :param bias: float32, (V,)
+    :param rescored: how many tokens those are; 0 none
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, products: Int8Linear, weight: Tensor, bias: Tensor, rescored: int) -> None:
+        super().__init__()
+        self.products = products
+        self.rescored = rescored
+        self.register_buffer("weight", weight if rescored else torch.empty(0))
+        self.register_buffer("bias", bias)
+
+    def forward(self, attentional: Tensor) -> Tensor:
+        """Logits, (N, V), from (N, E)."""
+        logits: Tensor = self.products(attentional)
+        if self.rescored > 0:
+            ids = logits.topk(self.rescored, dim=1).indices
+            weight = nn.functional.embedding(ids, self.weight).float()  # (N, rescored, E)
+            exact = (weight * attentional.unsqueeze(1)).sum(dim=2).add_(self.bias[ids])
+            logits = logits.scatter_(1, ids, exact)
+        return logits
+
+
+class QuantisedSeq2Seq(nn.Module):
+    """What ``Seq2Seq`` does in search, with 8-bit weights.
+
+    :param embedding: float16, (V, E)
+    :param table: the input products of the decoder's lowest layer
+    :param from_state: of that layer, (3 H, H)
+    :param upper: the layers above it
+    :param from_query, from_context: (E, H), of the attentional vector
+    """
+
+    embedding: Tensor
+
+    def __init__(
+        self,
+        embedding: Tensor,
+        encoder: QuantisedEncoder,
+        table: InputTable,
+        from_state: Int8Linear,
+        upper: list[QuantisedLayer],
+        attention: QuantisedAttention,
+        from_query: Int8Linear,
+        from_context: Int8Linear,
+        output: QuantisedOutput,
+    ) -> None:
+        super().__init__()
+        self.lanes = SOFTMAX_LANES
+        self.register_buffer("embedding", embedding)
+        self.encoder = encoder
+        self.table = table
+        self.from_state = from_state
+        self.upper = nn.ModuleList(upper)
+        self.attention = attention
+        self.from_query = from_query
+        self.from_context = from_context
+        self.output = output
+
+    def fill_tables(self) -> None:
+        """Compute what is not in the file: once, before anything else."""
+        self.encoder.forward_table.fill(self.embedding)
+        self.encoder.backward_table.fill(self.embedding)
+        self.table.fill(self.embedding)
+        self.embedding = torch.empty(0)
+
+    def encode(
+        self, source_ids: Tensor, source_lengths: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As ``Seq2Seq.encode``, but the memory is the mean of the encoder's directions, not
+        their sum, and the mask what ``QuantisedAttention`` takes; both are padded.
+        """
+        both, states = self.encoder(source_ids, source_lengths)
+        S, H = both.size(1), both.size(2) // 2
+        memory = (both[:, :, :H] + both[:, :, H:]) * 0.5  # from -1 to 1
+        # A softmax over whole registers adds in the same order, however long the others are.
+        padding = -S % self.lanes
+        keys = nn.functional.pad(self.attention.keys(memory), (0, 0, 0, padding))
+        memory = nn.functional.pad(memory, (0, 0, 0, padding))
+        outside = torch.arange(S + padding).unsqueeze(0) >= source_lengths.unsqueeze(1)
+        mask = torch.zeros(outside.size()).masked_fill(outside, float("-inf"))
+        return memory, keys, mask, states[: len(self.upper) + 1].contiguous()
+
+    def decode(
+        self, previous_ids: Tensor, state: Tensor, memory: Tensor, keys: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As ``Seq2Seq.decode``, with what ``encode`` returns."""
+        states = list(state.unbind(0))
+        attentionals: list[Tensor] = []
+        weights: list[Tensor] = []
+        for ids in previous_ids.unbind(1):
+            query = gates(self.table(ids), self.from_state(states[0]), states[0])
+            states[0] = query
+            for i, layer in enumerate(self.upper):
+                query = layer(query, states[i + 1])
+                states[i + 1] = query
+            attention = self.attention(query, keys, mask)
+            context = (attention.unsqueeze(2) * memory).sum(dim=1)
+            combined = self.from_query(query).add_(self.from_context(context))
+            attentionals.append(combined.tanh_())
+            weights.append(attention)
+        return torch.stack(attentionals, 1), torch.stack(states), torch.stack(weights, 1)
+
+    def logits(self, attentional: Tensor) -> Tensor:
+        """As ``Seq2Seq.logits``, (..., V), from (..., E)."""
+        B, T, E = attentional.size()
+        logits: Tensor = self.output(attentional.view(B * T, E))
+        return logits.view(B, T, -1)
+
+
+class QuantisedSearcher(GreedySearcher):
+    """``GreedySearcher`` of a quantised model; ``pack`` once before the first search."""
+
+    def __init__(self, model: QuantisedSeq2Seq, pad_id: int, bos_id: int, eos_id: int) -> None:
+        super().__init__(cast("Seq2Seq", model), pad_id, bos_id, eos_id)  # it searches as one
+
+    def pack(self) -> None:
+        """See ``QuantisedSeq2Seq.fill_tables``."""
+        self.model.fill_tables()
