@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bot.artifact.store import ModelStore
 from bot.model.seq2seq import ModelConfig
-from bot.training.export import Quantise, TrainedRun, compile_run, publish
+from bot.training.export import Quantise, Searchers, TrainedRun, compile_run, publish
 from bot.training.mixing import WeightedCorpus
 from bot.training.run import RunConfig, prepare, read_splits
 from bot.training.selection import MixConfig
@@ -46,8 +46,13 @@ def publish_animals(
     trained: TrainedRun, store: ModelStore, quantise: Quantise | None = None
 ) -> Path:
     """Publish a trained run and make it the active model."""
+    return publish_compiled_animals(trained, compile_run(trained, quantise), store)
+
+
+def publish_compiled_animals(trained: TrainedRun, searchers: Searchers, store: ModelStore) -> Path:
+    """The same with searchers that were compiled already."""
     return publish(
-        compile_run(trained, quantise),
+        searchers,
         trained.tokenizer,
         trained.config.model,
         store,
