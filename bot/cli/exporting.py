@@ -30,7 +30,7 @@ def export(
 ) -> None:
     """Publish a run's model in the store, as TorchScript, after checking that it is the same."""
     from bot.artifact.store import check_name
-    from bot.model.quantised import quantise
+    from bot.training.quantisation import quantise
     from bot.training.export import TrainedRun, compile_run, publish
 
     if card is not None and not card.is_file():

@@ -35,7 +35,7 @@ def import_checkpoint(
     file may hold is run.
     """
     from bot.artifact.store import check_name
-    from bot.model.quantised import quantise
+    from bot.training.quantisation import quantise
     from bot.training.export import publish
     from bot.training.import_card import facts, import_card, printable
     from bot.training.importing import ImportedModel, compile_import

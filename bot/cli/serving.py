@@ -19,7 +19,13 @@ from bot.artifact.options import (
     check_precision,
 )
 from bot.errors import UsageError
-from bot.settings import Settings, load_settings, plan_workers, require_discord_token, usable_cores
+from bot.settings import (
+    Settings,
+    candidate_plans,
+    load_settings,
+    require_discord_token,
+    usable_cores,
+)
 
 if TYPE_CHECKING:
     from bot.artifact.options import Attention
@@ -160,7 +166,9 @@ def _chat(settings: Settings, options: SearchOptions, *, show_scores: bool) -> N
     from bot.console import lines
     from bot.console.session import Session
 
-    log.configure(settings.log_level, sys.stderr)
+    # What an operator wants to know would stand between the lines of the talk.
+    asked = "log_level" in settings.model_fields_set
+    log.configure(settings.log_level if asked else "WARNING", sys.stderr)
     with asyncio.Runner() as runner:
         context = serving(settings, options)
         talker = _Synchronous(runner.run(context.__aenter__()), runner)
@@ -209,6 +217,7 @@ async def serving(
     from bot.serving.content_filter import ContentFilter
     from bot.serving.engine import Engine
     from bot.serving.responder import Responder
+    from bot.serving.tuning import TEXTS, fastest_plan
 
     device = resolve_device(settings.device)
     directory = ModelStore(settings.model_store).resolve(settings.model)
@@ -216,16 +225,19 @@ async def serving(
     artifact.check(options, settings.max_reply_tokens)
     manifest, precision = artifact.manifest, artifact.precision
     LOGGER.log(announce, "%s/%s on %s, %s", manifest.name, manifest.version, device, precision)
-    plan = plan_workers(
+    plans = candidate_plans(
         usable_cores(),
         cuda=device == "cuda",
         workers=settings.workers,
         threads_per_worker=settings.threads_per_worker,
     )
+    sources = [artifact.tokenizer.encode_source(text) for text in TEXTS]
+    plan = fastest_plan(plans, artifact, sources, settings.max_reply_tokens, options)
     engine = Engine(
         artifact,
         workers=plan.workers,
         threads_per_worker=plan.threads_per_worker,
+        max_batch_size=settings.max_batch_size,
         queue_limit=settings.queue_limit,
         max_reply_tokens=settings.max_reply_tokens,
         options=options,
