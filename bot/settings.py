@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     ] = "auto"
     workers: Annotated[int | None, _whole_number(1, 64)] = None
     threads_per_worker: Annotated[int | None, _whole_number(1, 64)] = None
+    max_batch_size: Annotated[int, _whole_number(1, 256)] = 32
     queue_limit: Annotated[int, _whole_number(1, 10_000)] = 64
     reply_timeout_s: Annotated[
         float, Field(gt=0, le=300, description="a number of seconds above 0 and at most 300")
@@ -131,7 +132,7 @@ def _token_problem(token: str) -> str | None:
 
 
 class WorkerPlan(NamedTuple):
-    """How many searches run at once, and on how many threads each."""
+    """How many batches are searched at once, and on how many threads each."""
 
     workers: int
     threads_per_worker: int
@@ -146,8 +147,7 @@ def plan_workers(
 ) -> WorkerPlan:
     """What was asked for; else a worker a core, four at most, that share the remaining cores.
 
-    Replies of a chat bot are short and come at the same time, so a second worker gains more than
-    a second thread. On CUDA the searches queue up on one device anyway: one worker.
+    On CUDA the searches queue up on one device anyway: one worker.
 
     :param cores: how many cores this process may use, from ``usable_cores``
     """
@@ -156,6 +156,25 @@ def plan_workers(
     if threads_per_worker is None:
         threads_per_worker = min(max(cores // workers, 1), MAX_DEFAULT_THREADS)
     return WorkerPlan(workers, threads_per_worker)
+
+
+def candidate_plans(
+    cores: int,
+    *,
+    cuda: bool = False,
+    workers: int | None = None,
+    threads_per_worker: int | None = None,
+) -> tuple[WorkerPlan, ...]:
+    """The plan that the operator's settings make; without any, those that are worth measuring.
+
+    Several workers or several threads: which wins depends on the machine and on the model.
+
+    :param cores, cuda, workers, threads_per_worker: as in ``plan_workers``
+    """
+    plan = plan_workers(cores, cuda=cuda, workers=workers, threads_per_worker=threads_per_worker)
+    if cuda or cores == 1 or workers is not None or threads_per_worker is not None:
+        return (plan,)
+    return plan, plan_workers(cores, workers=1)
 
 
 def usable_cores() -> int:

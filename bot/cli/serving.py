@@ -12,7 +12,13 @@ import typer
 from bot import log
 from bot.artifact.options import GREEDY, MAX_BEAM_SIZE, Hypothesis, SearchOptions
 from bot.errors import UsageError
-from bot.settings import Settings, load_settings, plan_workers, require_discord_token, usable_cores
+from bot.settings import (
+    Settings,
+    candidate_plans,
+    load_settings,
+    require_discord_token,
+    usable_cores,
+)
 
 if TYPE_CHECKING:
     from bot.artifact.options import Attention
@@ -140,7 +146,9 @@ def _chat(settings: Settings, options: SearchOptions, *, show_scores: bool) -> N
     from bot.console import lines
     from bot.console.session import Session
 
-    log.configure(settings.log_level, sys.stderr)
+    # What an operator wants to know would stand between the lines of the talk.
+    asked = "log_level" in settings.model_fields_set
+    log.configure(settings.log_level if asked else "WARNING", sys.stderr)
     with asyncio.Runner() as runner:
         context = serving(settings, options)
         talker = _Synchronous(runner.run(context.__aenter__()), runner)
@@ -187,20 +195,24 @@ async def serving(
     from bot.serving.content_filter import ContentFilter
     from bot.serving.engine import Engine
     from bot.serving.responder import Responder
+    from bot.serving.tuning import TEXTS, fastest_plan
 
     device = resolve_device(settings.device)
     artifact = Artifact.load(ModelStore(settings.model_store).resolve(settings.model), device)
     artifact.check(options, settings.max_reply_tokens)
-    plan = plan_workers(
+    plans = candidate_plans(
         usable_cores(),
         cuda=device == "cuda",
         workers=settings.workers,
         threads_per_worker=settings.threads_per_worker,
     )
+    sources = [artifact.tokenizer.encode_source(text) for text in TEXTS]
+    plan = fastest_plan(plans, artifact, sources, settings.max_reply_tokens, options)
     engine = Engine(
         artifact,
         workers=plan.workers,
         threads_per_worker=plan.threads_per_worker,
+        max_batch_size=settings.max_batch_size,
         queue_limit=settings.queue_limit,
         max_reply_tokens=settings.max_reply_tokens,
         options=options,

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot.discord_app.messages import readable, sendable, split_message, strip_mention
-from bot.errors import BusyError
+from bot.errors import BusyError, DeadlineError
 from bot.serving.conversation import Conversations
 from bot.serving.sentences import NOT_THE_MODELS
 
@@ -32,6 +32,10 @@ FAILED = "Sorry, something went wrong on my side. Please try again."
 # What the bot says of itself and not the model: nothing to go on from.
 NOTICES = (HELLO, UNREADABLE, BUSY, FAILED, *NOT_THE_MODELS)
 
+# So many messages of one person in one channel are answered one after the other; the next is told
+# to wait.
+MAX_IN_TURN = 4
+
 # A typing indicator is worth waiting for, but not this long.
 TYPING_GRACE_S = 1.0
 
@@ -39,9 +43,18 @@ TYPING_GRACE_S = 1.0
 class SupportsReply(Protocol):
     """What the chat needs of a responder."""
 
-    async def reply(self, *turns: str) -> str:
+    async def reply(self, *turns: str, user: int) -> str:
         """The reply to the last turn; raises ``ServingError`` if there is none."""
         ...
+
+
+class _Turn(asyncio.Lock):
+    """Held while a message of one person in one channel is answered.
+
+    :ivar messages: how many are answered or wait for it
+    """
+
+    messages = 0
 
 
 class Chat:
@@ -49,6 +62,7 @@ class Chat:
 
     :param client: whose messages these are
     :param conversations: what each person and the bot said to each other in each channel
+    :ivar busy_answers: how many messages were answered with ``BUSY``
     """
 
     def __init__(
@@ -59,7 +73,9 @@ class Chat:
         self._conversations = conversations
         self._answering: set[asyncio.Task[None]] = set()
         self._draining = False
-        self._in_turn: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
+        self._in_turn: WeakValueDictionary[tuple[int, int], _Turn] = WeakValueDictionary()
+        self._will_forget = False
+        self.busy_answers = 0
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer the message if it is for us; never raises."""
@@ -76,6 +92,7 @@ class Chat:
         if self._answering:
             logger.info("finishing %d replies", len(self._answering))
             await asyncio.wait(self._answering, timeout=timeout_s)
+        logger.info("%d messages were answered with busy", self.busy_answers)
 
     @property
     def _user_id(self) -> int:
@@ -129,10 +146,15 @@ class Chat:
 
     def _remember(self, message: discord.Message, turns: Sequence[str], posted: list[int]) -> None:
         self._conversations.remember(_conversation_key(message), turns, posted)
-        # Nothing is kept for longer, also if nobody writes any more.
-        asyncio.get_running_loop().call_later(
-            self._conversations.memory_s, self._conversations.forget_expired
-        )
+        if not self._will_forget:
+            self._forget_in_time()
+
+    def _forget_in_time(self) -> None:
+        """Nothing is kept for longer, also if nobody writes any more; one timer for all."""
+        left_s = self._conversations.forget_expired()
+        self._will_forget = left_s is not None
+        if left_s is not None:
+            asyncio.get_running_loop().call_later(left_s, self._forget_in_time)
 
     async def _answer(self, message: discord.Message) -> None:
         where = f"message {message.id} in channel {message.channel.id}"
@@ -142,14 +164,14 @@ class Chat:
             if not _may_send(message, permissions):
                 logger.info("%s stays unanswered: not allowed to send there", where)
                 return
-            key = _conversation_key(message)
-            # One after the other: what is quickly added to a question follows from its answer.
-            async with self._in_turn.setdefault(key, asyncio.Lock()):
-                context, text = self._context(message), self._text(message)
-                answer = await self._write(message, context, text, where)
-                posted = await _send(message, answer, as_reply=permissions.read_message_history)
-                if answer not in NOTICES:
-                    self._remember(message, (*context, text, answer), posted)
+            as_reply = permissions.read_message_history
+            turn = self._in_turn.setdefault(_conversation_key(message), _Turn())
+            if turn.messages >= MAX_IN_TURN:
+                await _send(
+                    message, self._busy(where, "too many of theirs wait"), as_reply=as_reply
+                )
+            else:
+                await self._answer_in_turn(message, turn, as_reply=as_reply, where=where)
         except (discord.Forbidden, discord.NotFound) as error:
             logger.info("%s stays unanswered: %s", where, error)
         except discord.HTTPException as error:
@@ -158,6 +180,26 @@ class Chat:
             logger.exception("%s stays unanswered", where)
         else:
             logger.info("%s answered in %.3f s", where, time.perf_counter() - began)
+
+    async def _answer_in_turn(
+        self, message: discord.Message, turn: _Turn, *, as_reply: bool, where: str
+    ) -> None:
+        """One after the other: what is quickly added to a question follows from its answer."""
+        turn.messages += 1
+        try:
+            async with turn:
+                context, text = self._context(message), self._text(message)
+                answer = await self._write(message, context, text, where)
+                posted = await _send(message, answer, as_reply=as_reply)
+                if answer not in NOTICES:
+                    self._remember(message, (*context, text, answer), posted)
+        finally:
+            turn.messages -= 1
+
+    def _busy(self, where: str, why: object) -> str:
+        self.busy_answers += 1
+        logger.debug("%s is answered with busy: %s", where, why)  # the engine warns now and then
+        return BUSY
 
     def _text(self, message: discord.Message) -> str:
         """What the message says to us."""
@@ -174,11 +216,10 @@ class Chat:
             return HELLO if named else UNREADABLE
         try:
             async with _typing(message.channel):
-                reply = await self._responder.reply(*context, text)
+                reply = await self._responder.reply(*context, text, user=message.author.id)
                 return sendable(reply) or FAILED
-        except BusyError:
-            logger.warning("%s is refused: the queue is full", where)
-            return BUSY
+        except (BusyError, DeadlineError) as error:
+            return self._busy(where, error)
         except Exception:
             logger.exception("%s: no reply could be made", where)
             return FAILED

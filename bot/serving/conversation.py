@@ -83,13 +83,18 @@ class Conversations:
         if len(self._kept) > self._max_conversations:
             self._kept.popitem(last=False)
 
-    def forget_expired(self) -> None:
-        """Drop what has been silent for ``memory_s``; the other methods do it too."""
+    def forget_expired(self) -> float | None:
+        """Drop what has been silent for ``memory_s``; the other methods do it too.
+
+        :return: in how many seconds the next is to be dropped; ``None`` if nothing is kept
+        """
         now = self._clock()
         while self._kept:
-            if now - next(iter(self._kept.values())).since < self.memory_s:
-                return
+            left_s = next(iter(self._kept.values())).since + self.memory_s - now
+            if left_s > 0:
+                return left_s
             self._kept.popitem(last=False)
+        return None
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -1,4 +1,4 @@
-"""The engine: a bounded number of searches, each on a worker thread of its own pool.
+"""The engine: searches in micro-batches, on threads.
 
 The searcher releases Python's global lock while it computes, so the event loop runs on and
 several workers make progress at once.
@@ -6,27 +6,31 @@ several workers make progress at once.
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self
 
 import torch
 
 from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
-from bot.errors import BusyError, CauserieError, SearchFailedError
+from bot.serving.batcher import Batcher, Statistics, search_failed
 from bot.text.tokenizer import EOS_ID
 
 # TorchScript profiles the first call, optimises during the second and runs fast from then on;
-# short and long sources take different paths through the kernels.
-WARM_UP_LENGTHS = (1, 8, 32)
+# short and long sources, one and several, take different paths through the kernels.
+WARM_UP_SHAPES = ((1, 1), (1, 8), (1, 32), (8, 8))  # sources, and the length of each
 WARM_UP_ROUNDS = 2
 
-T = TypeVar("T")
+# Sources of up to so many tokens are searched together, those of up to twice as many, and so on.
+SHORTEST_BUCKET = 8
 
 
 class Searcher(Protocol):
-    """What the engine needs of an artifact; called from several threads at once."""
+    """What the engine needs of an artifact; called from several threads at once.
+
+    A row's result does not depend on the batch.
+    """
 
     def search(
         self, source_ids: list[list[int]], max_length: int, options: SearchOptions
@@ -48,9 +52,10 @@ class Searcher(Protocol):
 class Engine:
     """Runs a searcher on worker threads. ``async with Engine(...)`` starts and closes it.
 
-    :param workers: how many searches run at the same time
-    :param threads_per_worker: how many threads torch uses within one search
-    :param queue_limit: how many requests may wait or run; the next one is refused
+    :param workers: how many batches run at the same time
+    :param threads_per_worker: how many threads torch uses within one batch
+    :param queue_limit: how many requests may wait
+    :param max_batch_size: how many requests are computed together at most
     :param max_reply_tokens: where the searcher stops if it has not ended the reply itself
     :param options: how ``generate`` searches
     """
@@ -62,18 +67,20 @@ class Engine:
         workers: int,
         threads_per_worker: int,
         queue_limit: int,
+        max_batch_size: int,
         max_reply_tokens: int,
         options: SearchOptions = GREEDY,
     ) -> None:
         self._searcher = searcher
         self._workers = workers
         self._threads_per_worker = threads_per_worker
-        self._queue_limit = queue_limit
+        self._max_batch_size = max_batch_size
         self._max_reply_tokens = max_reply_tokens
         self._options = options
         self._executor: ThreadPoolExecutor | None = None
-        self._idle_workers = asyncio.Semaphore(workers)
-        self._places_taken = 0
+        self._batcher = Batcher(
+            workers=workers, queue_limit=queue_limit, max_batch_size=max_batch_size
+        )
 
     async def start(self) -> None:
         """Create the workers and let each search a few times, so that no user waits for it.
@@ -99,85 +106,104 @@ class Engine:
             everyone.abort()
             executor.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, Exception):
-                raise _search_failed(error) from error
+                raise search_failed(error) from error
             raise
         self._executor = executor
+        self._batcher.start(executor)
 
     def _warm_up(self, everyone: threading.Barrier) -> None:
         # No worker can take a second share while another has not begun its first.
         everyone.wait()
         for _ in range(WARM_UP_ROUNDS):
-            for length in WARM_UP_LENGTHS:
-                self._search([EOS_ID] * length)
+            for rows, length in WARM_UP_SHAPES:
+                self._search([[EOS_ID] * length] * min(rows, self._max_batch_size))
 
-    async def generate(self, source_ids: list[int]) -> list[int]:
-        """The reply to one source.
+    async def generate(
+        self, source_ids: list[int], *, user: Hashable = None, timeout_s: float | None = None
+    ) -> list[int]:
+        """The reply to one source, which does not depend on what else is asked.
 
-        If the caller is cancelled, a request that waits never runs and gives up its place at
-        once; one that runs keeps its place until its thread is free again.
+        A request whose caller is cancelled, or whose time is over, leaves the queue without being
+        computed; in a batch that runs already it is computed in vain.
 
         :param source_ids: at least one id
+        :param user: whose request this is; users take turns, and ``None`` is one of them
+        :param timeout_s: how long the caller waits, the time in the queue included; ``None``
+            is for ever
         :returns: at most ``max_reply_tokens`` ids, perhaps none
-        :raises BusyError: at once, if ``queue_limit`` requests already wait or run
+        :raises BusyError: at once, if the queue is full; or later, if the place is needed for
+            another user and this one has most
+        :raises DeadlineError: after ``timeout_s``
         :raises SearchFailedError: if the searcher raised or the engine does not run
         """
-        return await self._run(lambda: self._search(source_ids))
+        group = ("search", _bucket(source_ids))
+        return await self._batcher.ask(
+            self._search, source_ids, group=group, user=user, timeout_s=timeout_s
+        )
 
-    async def hypotheses(self, source_ids: list[int], options: SearchOptions) -> list[Hypothesis]:
+    async def hypotheses(
+        self,
+        source_ids: list[int],
+        options: SearchOptions,
+        *,
+        user: Hashable = None,
+        timeout_s: float | None = None,
+    ) -> list[Hypothesis]:
         """Every reply that a search found for one source, the best first.
 
         :raises UsageError, SearcherError: if this model cannot search in that way
-        :raises BusyError, SearchFailedError: as ``generate`` does
+        :raises BusyError, DeadlineError, SearchFailedError: as ``generate`` does
         """
 
-        def search() -> list[Hypothesis]:
-            (found,) = self._searcher.hypotheses([source_ids], self._max_reply_tokens, options)
-            return found
+        def compute(sources: list[list[int]]) -> list[list[Hypothesis]]:
+            return [
+                found
+                for part in self._parts(sources, options)
+                for found in self._searcher.hypotheses(part, self._max_reply_tokens, options)
+            ]
 
-        return await self._run(search)
+        group = ("hypotheses", options, _bucket(source_ids))
+        return await self._batcher.ask(
+            compute, source_ids, group=group, user=user, timeout_s=timeout_s
+        )
 
-    async def attention(self, source_ids: list[int], target_ids: list[int]) -> list[list[float]]:
+    async def attention(
+        self,
+        source_ids: list[int],
+        target_ids: list[int],
+        *,
+        user: Hashable = None,
+        timeout_s: float | None = None,
+    ) -> list[list[float]]:
         """Attention weights while writing a reply: a row a target, a column a source token.
 
         :raises SearcherError: if the model was exported by a version that did not show them
-        :raises BusyError, SearchFailedError: as ``generate`` does
+        :raises BusyError, DeadlineError, SearchFailedError: as ``generate`` does
         """
-        return await self._run(lambda: self._searcher.attention(source_ids, target_ids))
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._executor is None:
-            raise SearchFailedError("The engine is not running.")
-        if self._places_taken >= self._queue_limit:
-            raise BusyError(
-                f"All {self._queue_limit} places in the queue are taken; try again in a moment."
-            )
-        self._places_taken += 1
-        try:
-            # Requests wait here and not in the pool's queue, which keeps the cancelled ones.
-            await self._idle_workers.acquire()
-        except asyncio.CancelledError:
-            self._places_taken -= 1
-            raise
-        if self._executor is None:
-            self._give_up_place()
-            raise SearchFailedError("The engine was closed before this search began.")
-        search = self._executor.submit(work)
-        loop = asyncio.get_running_loop()
-        search.add_done_callback(lambda _: loop.call_soon_threadsafe(self._give_up_place))
-        try:
-            return await asyncio.wrap_future(search)
-        except CauserieError:
-            raise
-        except Exception as error:
-            raise _search_failed(error) from error
+        def compute(sources: list[list[int]]) -> list[list[list[float]]]:
+            return [self._searcher.attention(source, target_ids) for source in sources]
 
-    def _search(self, source_ids: list[int]) -> list[int]:
-        (reply_ids,) = self._searcher.search([source_ids], self._max_reply_tokens, self._options)
-        return reply_ids
+        alone = object()  # equal to nothing else
+        return await self._batcher.ask(
+            compute, source_ids, group=alone, user=user, timeout_s=timeout_s
+        )
 
-    def _give_up_place(self) -> None:
-        self._places_taken -= 1
-        self._idle_workers.release()
+    def statistics(self) -> Statistics:
+        """What this engine has done until now."""
+        return self._batcher.statistics()
+
+    def _search(self, sources: list[list[int]]) -> list[list[int]]:
+        return [
+            reply_ids
+            for part in self._parts(sources, self._options)
+            for reply_ids in self._searcher.search(part, self._max_reply_tokens, self._options)
+        ]
+
+    def _parts(self, sources: list[list[int]], options: SearchOptions) -> list[list[list[int]]]:
+        """The batch in parts of a bounded number of rows, of which a beam of k has k a source."""
+        size = max(1, self._max_batch_size // options.beam_size)
+        return [sources[start : start + size] for start in range(0, len(sources), size)]
 
     async def close(self) -> None:
         """Refuse new requests, fail those that wait, and return when no search runs any more.
@@ -186,7 +212,8 @@ class Engine:
         """
         executor, self._executor = self._executor, None
         if executor is not None:
-            await asyncio.to_thread(executor.shutdown)
+            await self._batcher.close()
+            executor.shutdown()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -201,9 +228,6 @@ class Engine:
         await self.close()
 
 
-def _search_failed(error: Exception) -> SearchFailedError:
-    reason = str(error).strip().partition("\n")[0]
-    return SearchFailedError(
-        f"The searcher failed with {type(error).__name__} ({reason}); check the model with"
-        " `python -m bot models verify`."
-    )
+def _bucket(source_ids: list[int]) -> int:
+    """Equal for sources of up to ``SHORTEST_BUCKET`` tokens, of up to twice as many, and so on."""
+    return (max(len(source_ids), SHORTEST_BUCKET) - 1).bit_length()

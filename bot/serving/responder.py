@@ -1,18 +1,14 @@
-"""From a message to a reply: encode, search before the deadline, decode."""
+"""From a message to a reply: encode, search, decode."""
 
-import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple, Protocol
 
 from bot.artifact.options import GREEDY, Attention, Hypothesis, SearchOptions
-from bot.errors import DeadlineError
 from bot.serving.content_filter import ContentFilter
 from bot.serving.sentences import FALLBACK
 from bot.text.tokenizer import EOS_ID
 
 NOTHING_FOUND = Hypothesis(token_ids=[], ended=True, log_probability=0.0, score=0.0)
-
-T = TypeVar("T")
 
 
 class TextCodec(Protocol):
@@ -34,15 +30,21 @@ class TextCodec(Protocol):
 class ReplyGenerator(Protocol):
     """What the responder needs of the engine."""
 
-    async def generate(self, source_ids: list[int]) -> list[int]:
-        """The reply ids to a source."""
+    async def generate(
+        self, source_ids: list[int], *, user: Hashable, timeout_s: float
+    ) -> list[int]:
+        """The reply ids to a source; raises ``DeadlineError`` when the time is over."""
         ...
 
-    async def hypotheses(self, source_ids: list[int], options: SearchOptions) -> list[Hypothesis]:
+    async def hypotheses(
+        self, source_ids: list[int], options: SearchOptions, *, user: Hashable, timeout_s: float
+    ) -> list[Hypothesis]:
         """Every reply that a search found for a source, the best first."""
         ...
 
-    async def attention(self, source_ids: list[int], target_ids: list[int]) -> list[list[float]]:
+    async def attention(
+        self, source_ids: list[int], target_ids: list[int], *, user: Hashable, timeout_s: float
+    ) -> list[list[float]]:
         """Attention weights while writing a reply: a row a target, a column a source token."""
         ...
 
@@ -79,37 +81,47 @@ class Responder:
         self._content_filter = content_filter
         self._options = options
 
-    async def reply(self, *turns: str) -> str:
+    async def reply(self, *turns: str, user: Hashable = None) -> str:
         """The reply to the newest turn, which is the last; never blank.
 
         :param turns: the conversation so far, the other speaker's turns and ours alternating
+        :param user: who asks: under load, users take turns
         :raises DeadlineError: if the reply is not ready in time
         :raises ServingError: what the engine raises
         """
         if self._options.beam_size > 1:  # there are others if the best may not be said
-            return (await self.candidates(*turns, options=self._options))[0].text
+            return (await self.candidates(*turns, options=self._options, user=user))[0].text
         if instead := self._content_filter.answer_to(turns[-1]):
             return instead
         source_ids = self._tokenizer.encode_source(*turns)
-        return self._text(await self._in_time(self._engine.generate(source_ids)))
+        reply_ids = await self._engine.generate(
+            source_ids, user=user, timeout_s=self._reply_timeout_s
+        )
+        return self._text(reply_ids)
 
-    async def candidates(self, *turns: str, options: SearchOptions) -> list[Candidate]:
+    async def candidates(
+        self, *turns: str, options: SearchOptions, user: Hashable = None
+    ) -> list[Candidate]:
         """Every reply to the newest turn that a search found, the best first.
 
         What cannot be said comes last: those replies have a sentence in their place.
 
-        :param turns: as ``reply`` has them
+        :param turns, user: as ``reply`` has them
         :raises UsageError, SearcherError: if the model cannot search in that way
         :raises DeadlineError, ServingError: as ``reply`` does
         """
         if instead := self._content_filter.answer_to(turns[-1]):
             return [Candidate(instead, NOTHING_FOUND)]
         source_ids = self._tokenizer.encode_source(*turns)
-        found = await self._in_time(self._engine.hypotheses(source_ids, options))
+        found = await self._engine.hypotheses(
+            source_ids, options, user=user, timeout_s=self._reply_timeout_s
+        )
         candidates = [Candidate(self._text(one.token_ids), one) for one in found]
         return sorted(candidates, key=lambda candidate: candidate.text == FALLBACK)
 
-    async def attention(self, *turns: str, hypothesis: Hypothesis) -> Attention:
+    async def attention(
+        self, *turns: str, hypothesis: Hypothesis, user: Hashable = None
+    ) -> Attention:
         """Where the model looks while it writes that reply to those turns.
 
         :raises SearcherError: if the model was exported by a version that did not show it
@@ -117,18 +129,11 @@ class Responder:
         """
         source_ids = self._tokenizer.encode_source(*turns)
         target_ids = hypothesis.token_ids + [EOS_ID] * hypothesis.ended
-        weights = await self._in_time(self._engine.attention(source_ids, target_ids))
+        weights = await self._engine.attention(
+            source_ids, target_ids, user=user, timeout_s=self._reply_timeout_s
+        )
         labels = self._tokenizer.labels
         return Attention(labels(source_ids), labels(target_ids), weights)
-
-    async def _in_time(self, work: Awaitable[T]) -> T:
-        try:
-            async with asyncio.timeout(self._reply_timeout_s):
-                return await work
-        except TimeoutError as error:
-            raise DeadlineError(
-                f"The reply was not ready within {self._reply_timeout_s:g} s."
-            ) from error
 
     def _text(self, reply_ids: Sequence[int]) -> str:
         text = self._tokenizer.decode(reply_ids).strip()

@@ -1,0 +1,105 @@
+"""The requests that wait: bounded, fair among users, taken in batches."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from typing import Generic, TypeVar
+
+
+@dataclass(eq=False, kw_only=True)
+class Request:
+    """Something to be computed.
+
+    :param user: whose it is
+    :param group: requests of equal groups may be computed together
+    :param deadline: when it is not worth computing any more, in seconds of the caller's clock
+    """
+
+    user: Hashable
+    group: Hashable
+    deadline: float = math.inf
+
+
+R = TypeVar("R", bound=Request)
+
+
+class FairQueue(Generic[R]):
+    """Round robin among users: each in turn has one request taken, the oldest first.
+
+    Holds nothing of a user without requests.
+
+    :param limit: how many requests may wait
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._length = 0
+        # The user whose turn it is comes first. A line's requests are keys: the oldest comes
+        # first, and one in the middle leaves without a search for it.
+        self._lines: OrderedDict[Hashable, OrderedDict[R, None]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def put(self, request: R) -> R | None:
+        """Let a request wait, at the end of its user's line.
+
+        In a full queue it takes the place of the newest request of the user who has most, if its
+        own user has fewer even with it.
+
+        :return: the request that there is no place for: none, the displaced one or this one
+        """
+        displaced = None
+        if self._length >= self._limit:
+            longest = max(self._lines.values(), key=len)
+            if len(self._lines.get(request.user, ())) + 1 >= len(longest):
+                return request
+            displaced = next(reversed(longest))
+            self.discard(displaced)
+        self._lines.setdefault(request.user, OrderedDict())[request] = None
+        self._length += 1
+        return displaced
+
+    def discard(self, request: R) -> None:
+        """Free a request's place, if it waits."""
+        line = self._lines.get(request.user, OrderedDict())
+        if request in line:
+            del line[request]
+            self._length -= 1
+            if not line:
+                del self._lines[request.user]
+
+    def take_batch(self, max_size: int, now: float) -> list[R]:
+        """Take the request whose turn it is, and others of its group in the order of their turns.
+
+        Whose deadline has come leaves the queue too, and is not in the batch. A user whose oldest
+        request is taken goes to the end. One whose oldest has to wait for another group stays
+        where it is, also if a newer request of the same user joins the batch: so each request is
+        the first of all after a bounded number of batches, and the first is always taken.
+
+        :param now: the time by the clock of the deadlines
+        :return: at most ``max_size`` requests; none if none waits
+        """
+        for request in [r for line in self._lines.values() for r in line if r.deadline <= now]:
+            self.discard(request)
+        if not self._lines:
+            return []
+        group = next(iter(next(iter(self._lines.values())))).group
+        lines = [(r for r in line if r.group == group) for line in self._lines.values()]
+        in_turn = (r for turn in zip_longest(*lines) for r in turn if r is not None)
+        batch = list(islice(in_turn, max_size))
+        for request in batch:
+            is_oldest = request is next(iter(self._lines[request.user]))
+            self.discard(request)
+            if is_oldest and request.user in self._lines:
+                self._lines.move_to_end(request.user)
+        return batch
+
+    def clear(self) -> list[R]:
+        """Take everything."""
+        requests = [request for line in self._lines.values() for request in line]
+        self._lines.clear()
+        self._length = 0
+        return requests

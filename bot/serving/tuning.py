@@ -1,0 +1,78 @@
+"""Which plan of workers and threads is the faster one on this machine: measured, at start."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from bot.artifact.options import SearchOptions
+from bot.serving.batcher import search_failed
+from bot.serving.engine import WARM_UP_ROUNDS, Searcher
+from bot.settings import WorkerPlan
+
+logger = logging.getLogger(__name__)
+
+# What people write; what the model answers takes as long as in earnest.
+TEXTS = ("hello", "how are you?", "do you like tea?", "what did you do at the weekend?")
+
+MEASURED_S = 0.05
+
+
+def fastest_plan(
+    plans: Sequence[WorkerPlan],
+    searcher: Searcher,
+    sources: list[list[int]],
+    max_reply_tokens: int,
+    options: SearchOptions,
+) -> WorkerPlan:
+    """The plan that searches most sources a second, all of its workers at work.
+
+    :param plans: at least one; a single one is not measured
+    :param sources: a batch, as messages make them
+    :raises SearchFailedError: if the searcher raises
+    """
+    if len(plans) == 1:
+        return plans[0]
+
+    def work(everyone: threading.Barrier) -> float:
+        """A worker's searched sources a second."""
+        try:
+            for _ in range(WARM_UP_ROUNDS):
+                searcher.search(sources, max_reply_tokens, options)
+        except BaseException:
+            everyone.abort()
+            raise
+        everyone.wait()
+        began = time.perf_counter()
+        batches = 0
+        while batches == 0 or time.perf_counter() - began < MEASURED_S:
+            searcher.search(sources, max_reply_tokens, options)
+            batches += 1
+        return batches * len(sources) / (time.perf_counter() - began)
+
+    def measure(plan: WorkerPlan) -> float:
+        everyone = threading.Barrier(plan.workers)
+        with ThreadPoolExecutor(
+            plan.workers,
+            initializer=torch.set_num_threads,
+            initargs=(plan.threads_per_worker,),
+        ) as executor:
+            return sum(executor.map(work, [everyone] * plan.workers))
+
+    try:
+        rates = {plan: measure(plan) for plan in plans}
+    except Exception as error:
+        raise search_failed(error) from error
+    fastest = max(rates, key=lambda plan: rates[plan])
+    measured = ", ".join(
+        f"{plan.workers} x {plan.threads_per_worker}: {rate:.0f}/s" for plan, rate in rates.items()
+    )
+    logger.info(
+        "%d workers with %d threads each (replies a second, workers x threads: %s)",
+        *fastest,
+        measured,
+    )
+    return fastest
