@@ -6,8 +6,8 @@ It is given every advantage that is fair:
   float32, is ``MatMulNBits`` with 8-bit weights and 8-bit activations: of what ONNX Runtime has for
   8-bit weights and one row, the fastest with a scale of their own for parts of the weights.
 - The encoder's input products are batched over time, as ours are.
-- A decode step ends with the argmax in the graph, without softmax or scores, and all of its inputs
-  and outputs are bound to memory once, so that Python only starts the steps and looks at one number.
+- A decode step ends with the argmax in the graph, without softmax or scores, and its inputs and
+  outputs are bound to memory once, so that Python only starts the steps and looks at one number.
 - It stops at ``EOS``.
 """
 
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from bot.errors import MissingPackageError
 from bot.model.search import GreedySearcher
+from bot.model.seq2seq import Seq2Seq
 
 PACKAGES = ("onnx", "onnxruntime")
 OPSET = 21
@@ -145,51 +146,36 @@ class _Graph:
         )
 
 
-def _encoder(searcher: GreedySearcher) -> _Graph:
+def _encoder(model: Seq2Seq) -> _Graph:
     """From ids, (S,), to memory and keys, (S, H), and the decoder's first states, (1, H) each."""
-    model = searcher.model
+    weights = model.state_dict()
     H = model.encoder.hidden_size  # noqa: N806 (as in bot.model)
     graph = _Graph()
     ids = graph.input("ids", ["S"], integer=True)
-    x = graph.op("Gather", graph.constant(model.embedding.weight), ids)
+    x = graph.op("Gather", graph.constant(weights["embedding.weight"]), ids)
     zero = graph.constant(torch.zeros(1, H))
     states: list[str] = []
-    for layer, (forwards, backwards) in enumerate(
-        zip(model.encoder.forwards, model.encoder.backwards, strict=True)
-    ):
-        step = _Graph(f"layer{layer}_")
-        directions = (("f", forwards), ("b", backwards))
-        before = [step.input(f"{name}{layer}_before", [1, H]) for name, _ in directions]
-        after = []
-        for (name, gru), h in zip(directions, before, strict=True):
-            row = step.input(f"{name}{layer}_row", [3 * H])
-            row = step.op("Unsqueeze", row, step.constant(torch.tensor([0])))
-            after.append(step.gru_cell(row, h, gru.weight_hh_l0, gru.bias_hh_l0))
-        for (name, _), h in zip(directions, after, strict=True):
-            step.output(f"{name}{layer}_after", h, [1, H])
-        for (name, _), h in zip(directions, after, strict=True):
-            row = step.op("Squeeze", h, step.constant(torch.tensor([0])))
-            step.output(f"{name}{layer}_memory", row, [H])
-        rows = [graph.linear(x, gru.weight_ih_l0, gru.bias_ih_l0) for _, gru in directions]
-        last_f, last_b, memory_f, memory_b = graph.add(
-            "Scan",
-            zero,
-            zero,
-            *rows,
+    for layer in range(len(model.encoder.forwards)):
+        directions = [f"encoder.{name}.{layer}" for name in ("forwards", "backwards")]
+        rows = [
+            graph.linear(x, weights[f"{name}.weight_ih_l0"], weights[f"{name}.bias_ih_l0"])
+            for name in directions
+        ]
+        *last, memory_f, memory_b = graph.add(
+            *("Scan", zero, zero, *rows),
             outputs=4,
-            body=step.body(),
+            body=_encoder_step(weights, directions, H),
             num_scan_inputs=2,
             scan_input_directions=[0, 1],
             scan_output_directions=[0, 1],
         )
-        states += [last_f, last_b]
+        states += last
         x = graph.op("Concat", memory_f, memory_b, axis=1)
     memory = graph.op("Add", memory_f, memory_b)
-    attention = model.decoder.attention
     keys = memory
-    if attention.score != "dot":
-        projection = attention.memory_projection
-        keys = graph.linear(memory, projection.weight, projection.bias)
+    if model.decoder.attention.score != "dot":
+        projection = "decoder.attention.memory_projection"
+        keys = graph.linear(memory, weights[f"{projection}.weight"], weights[f"{projection}.bias"])
     graph.output("memory", memory, ["S", H])
     graph.output("keys", keys, ["S", H])
     for layer in range(model.decoder_layers):
@@ -197,37 +183,64 @@ def _encoder(searcher: GreedySearcher) -> _Graph:
     return graph
 
 
-def _decode_step(searcher: GreedySearcher) -> _Graph:
+def _encoder_step(weights: dict[str, Tensor], directions: Sequence[str], hidden: int) -> Any:
+    """Both directions' next states, (1, H), and the rows of the memory that they are, (H,).
+
+    Its inputs are the states before and a row of each direction's input products, (3 H,).
+    """
+    step = _Graph(f"{directions[0]}.")
+    axis = step.constant(torch.tensor([0]))
+    before = [step.input(f"{name}.before", [1, hidden]) for name in directions]
+    rows = [step.input(f"{name}.row", [3 * hidden]) for name in directions]
+    after = [
+        step.gru_cell(
+            step.op("Unsqueeze", row, axis),
+            h,
+            weights[f"{name}.weight_hh_l0"],
+            weights[f"{name}.bias_hh_l0"],
+        )
+        for name, row, h in zip(directions, rows, before, strict=True)
+    ]
+    for name, h in zip(directions, after, strict=True):
+        step.output(f"{name}.after", h, [1, hidden])
+    for name, h in zip(directions, after, strict=True):
+        step.output(f"{name}.memory", step.op("Squeeze", h, axis), [hidden])
+    return step.body()
+
+
+def _decode_step(model: Seq2Seq) -> _Graph:
     """From a token, (1,), and states to the next token, (1,), and the next states."""
-    model = searcher.model
-    decoder = model.decoder
+    weights = model.state_dict()
     H = model.encoder.hidden_size  # noqa: N806 (as in bot.model)
     graph = _Graph()
     token = graph.input("token", [1], integer=True)
     memory = graph.input("memory", ["S", H])
     keys = graph.input("keys", ["S", H])
-    x = graph.op("Gather", graph.constant(model.embedding.weight), token)
+    x = graph.op("Gather", graph.constant(weights["embedding.weight"]), token)
     for layer in range(model.decoder_layers):
-        weights = [
-            getattr(decoder.gru, f"{name}_l{layer}")
+        of_input, input_bias, of_state, state_bias = (
+            weights[f"decoder.gru.{name}_l{layer}"]
             for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
-        ]
-        h = graph.input(f"{STATE}{layer}", [1, H])
-        x = graph.gru_cell(graph.linear(x, weights[0], weights[1]), h, weights[2], weights[3])
-        graph.output(f"next_{STATE}{layer}", x, [1, H])
-    if decoder.attention.score == "concat":
-        query = graph.linear(x, decoder.attention.query_projection.weight)
-        both = graph.op("Tanh", graph.op("Add", query, keys))  # (S, H)
-        energies = graph.op("MatMul", both, graph.constant(decoder.attention.energy.weight.t()))
-        weights_row = graph.op("Softmax", graph.op("Transpose", energies), axis=1)
-    else:
-        weights_row = graph.op(
-            "Softmax", graph.op("MatMul", x, graph.op("Transpose", keys)), axis=1
         )
-    context = graph.op("MatMul", weights_row, memory)
-    both = graph.op("Concat", x, context, axis=1)
-    attentional = graph.op("Tanh", graph.linear(both, decoder.combine.weight, decoder.combine.bias))
-    logits = graph.linear(attentional, model.output.weight, model.output.bias)
+        h = graph.input(f"{STATE}{layer}", [1, H])
+        x = graph.gru_cell(graph.linear(x, of_input, input_bias), h, of_state, state_bias)
+        graph.output(f"next_{STATE}{layer}", x, [1, H])
+    if model.decoder.attention.score == "concat":
+        query = graph.linear(x, weights["decoder.attention.query_projection.weight"])
+        both = graph.op("Tanh", graph.op("Add", query, keys))  # (S, H)
+        energy = graph.constant(weights["decoder.attention.energy.weight"].t())
+        energies = graph.op("Transpose", graph.op("MatMul", both, energy))
+    else:
+        energies = graph.op("MatMul", x, graph.op("Transpose", keys))  # (1, S)
+    context = graph.op("MatMul", graph.op("Softmax", energies, axis=1), memory)
+    combined = graph.linear(
+        graph.op("Concat", x, context, axis=1),
+        weights["decoder.combine.weight"],
+        weights["decoder.combine.bias"],
+    )
+    logits = graph.linear(
+        graph.op("Tanh", combined), weights["output.weight"], weights["output.bias"]
+    )
     graph.output("next_token", graph.op("ArgMax", logits, axis=1, keepdims=0), [1], integer=True)
     return graph
 
@@ -246,8 +259,8 @@ class OnnxSearcher:
         runtime = importlib.import_module("onnxruntime")
         self._bos_id, self._eos_id = searcher.bos_id, eos_id
         self._layers = searcher.model.decoder_layers
-        self._encoder = _encoder(searcher).session(threads)
-        self._step = _decode_step(searcher).session(threads)
+        self._encoder = _encoder(searcher.model).session(threads)
+        self._step = _decode_step(searcher.model).session(threads)
         numpy = importlib.import_module("numpy")
         self._numpy = numpy
         H = searcher.model.encoder.hidden_size  # noqa: N806 (as in bot.model)

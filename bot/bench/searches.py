@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
+from typing import Any
 
 import torch
 
@@ -12,6 +13,7 @@ from bot.bench.floor import Bandwidth, BandwidthProbe, streamed_bytes, weight_by
 from bot.bench.models import MAX_STEPS, NO_ID, BenchModel
 from bot.bench.timing import Seconds, Timing, take_turns
 from bot.bench.tutorial import TutorialSearcher
+from bot.errors import MissingPackageError
 from bot.text.tokenizer import EOS_ID
 
 TUTORIAL, EAGER, ONNX, FP32, INT8 = (
@@ -117,7 +119,7 @@ def measure_searches(
     notes = [] if model.int8 is not None else ["ours int8: this model has no int8 searcher."]
     try:
         onnx.require()
-    except onnx.MissingPackageError as error:
+    except MissingPackageError as error:
         notes.append(f"{ONNX} is skipped: {error}")
     tutorial = TutorialSearcher(model.eager)
     source = _typical(model.sources)
@@ -195,20 +197,24 @@ def _searches(
 ) -> dict[str, Search]:
     """A function of one source each; the tutorial's first."""
     searches: dict[str, Search] = {TUTORIAL: lambda ids: tutorial.search(ids, MAX_STEPS)}
-    searches[EAGER] = lambda ids: search_batch(model.eager, [ids], MAX_STEPS, "cpu")
     if onnx.is_installed():
         rival = onnx.OnnxSearcher(model.eager, threads, eos_id)
         searches[ONNX] = lambda ids: rival.search(ids, MAX_STEPS)
-    for name, searcher in _ours(model).items():
-        searches[name] = lambda ids, searcher=searcher: search_batch(
-            searcher, [ids], MAX_STEPS, "cpu"
-        )
-    return searches
+    ours = {EAGER: model.eager, **_ours(model)}
+    return searches | {name: _single(searcher) for name, searcher in ours.items()}
 
 
-def _ours(model: BenchModel) -> dict[str, object]:
+def _ours(model: BenchModel) -> dict[str, Any]:
     ours = {FP32: model.fp32, INT8: model.int8}
     return {name: searcher for name, searcher in ours.items() if searcher is not None}
+
+
+def _single(searcher: Any) -> Search:
+    return lambda ids: search_batch(searcher, [ids], MAX_STEPS, "cpu")
+
+
+def _batched(searcher: Any, batches: Sequence[list[list[int]]]) -> Callable[[int], object]:
+    return lambda i: search_batch(searcher, batches[i], MAX_STEPS, "cpu")
 
 
 def _always(search: Search, source: list[int]) -> Callable[[int], object]:
@@ -256,10 +262,7 @@ def _batches(
     count = -(-len(model.sources) // batch_size)
     sources = list(islice(cycle(model.sources), count * batch_size))
     batches = [sources[i : i + batch_size] for i in range(0, len(sources), batch_size)]
-    subjects: dict[str, Callable[[int], object]] = {
-        name: lambda i, searcher=searcher: search_batch(searcher, batches[i], MAX_STEPS, "cpu")
-        for name, searcher in _ours(model).items()
-    }
+    subjects = {name: _batched(searcher, batches) for name, searcher in _ours(model).items()}
     seconds = _measured(subjects, items=count, rounds=effort.prompt_rounds, turn=2)
     rates = {name: batch_size * 1e3 / Timing.of(seconds[name]).mean_ms for name in subjects}
     return [

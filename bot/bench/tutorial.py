@@ -51,12 +51,13 @@ class _Attention(nn.Module):
         if ours.score == "general":
             self.linear = ours.memory_projection
         elif ours.score == "concat":
-            projections = ours.query_projection, ours.memory_projection
-            weight = torch.cat([projection.weight for projection in projections], dim=1)
+            weights = ours.state_dict()
+            names = "query_projection.weight", "memory_projection.weight"
+            weight = torch.cat([weights[name] for name in names], dim=1)
+            bias = weights["memory_projection.bias"]
             self.linear = nn.Linear(weight.size(1), weight.size(0))
-            self.linear.weight.data.copy_(weight)
-            self.linear.bias.data.copy_(ours.memory_projection.bias)
-            self.v = nn.Parameter(ours.energy.weight[0])
+            self.linear.load_state_dict({"weight": weight, "bias": bias})
+            self.v = nn.Parameter(weights["energy.weight"][0])
 
     def forward(self, query: Tensor, memory: Tensor) -> Tensor:
         """Weights, (1, 1, S), for a query, (1, 1, H), over the memory, (S, 1, H)."""
