@@ -225,7 +225,7 @@ class Batcher:
         logger.info("closed: %s", ", ".join(f"{self._counts[name]} {name}" for name in COUNTED))
 
 
-def search_failed(error: Exception) -> SearchFailedError:
+def search_failed(error: BaseException) -> SearchFailedError:
     """The sentence about what a searcher raised."""
     reason = str(error).strip().partition("\n")[0]
     return SearchFailedError(
@@ -242,7 +242,7 @@ def _compute(compute: Callable[[list[list[int]]], list[T]], sources: list[list[i
             raise ValueError(f"{len(results)} results for {len(sources)} sources")
     except CauserieError:
         raise
-    except Exception as error:
+    except BaseException as error:  # one that ends tasks must not end a worker
         raise search_failed(error) from error
     return results
 

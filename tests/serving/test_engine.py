@@ -1,20 +1,24 @@
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 import torch
+from gate import Gate
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.artifact.artifact import load_searcher, search_batch
 from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
-from bot.errors import BusyError, SearchFailedError, UsageError
+from bot.errors import BusyError, DeadlineError, SearchFailedError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
-from bot.serving.engine import WARM_UP_LENGTHS, Engine
+from bot.serving.engine import WARM_UP_SHAPES, Engine
 from bot.text.tokenizer import EOS_ID
 from bot.training.export import compile_searcher
+
+Sources = list[list[int]]
 
 
 class Searcher:
@@ -23,66 +27,60 @@ class Searcher:
     Sources of the warm-up are answered without work and not recorded.
     """
 
-    def __init__(self, work: Callable[[list[int]], object] = lambda _: None) -> None:
+    def __init__(self, work: Callable[[Sources], object] = lambda _: None) -> None:
         self.work = work
-        self.sources: list[list[int]] = []
+        self.batches: list[Sources] = []
         self.max_lengths: set[int] = set()
-        self.options: set[SearchOptions] = set()
-        self.warm_ups: list[tuple[str, int, int]] = []
+        self.options: list[SearchOptions] = []
+        self.warm_ups: list[tuple[str, tuple[int, int], int]] = []
 
     def search(
-        self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+        self, source_ids: Sources, max_length: int, options: SearchOptions
     ) -> list[list[int]]:
-        (source,) = source_ids
         self.max_lengths.add(max_length)
-        self.options.add(options)
-        if set(source) == {2}:
+        self.options.append(options)
+        if set(source_ids[0]) == {EOS_ID}:
             thread = threading.current_thread().name
-            self.warm_ups.append((thread, len(source), torch.get_num_threads()))
+            shape = len(source_ids), len(source_ids[0])
+            self.warm_ups.append((thread, shape, torch.get_num_threads()))
         else:
-            self.sources.append(source)
-            self.work(source)
-        return [source[::-1]]
+            self.batches.append(source_ids)
+            self.work(source_ids)
+        return [source[::-1] for source in source_ids]
 
     def hypotheses(
-        self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+        self, source_ids: Sources, max_length: int, options: SearchOptions
     ) -> list[list[Hypothesis]]:
-        (reply,) = self.search(source_ids, max_length, options)
-        return [[Hypothesis(reply, -1.0, -1.0, ended=True)] * options.beam_size]
+        replies = self.search(source_ids, max_length, options)
+        return [
+            [Hypothesis(reply, -1.0, -1.0, ended=True)] * options.beam_size for reply in replies
+        ]
 
     def attention(self, source_ids: list[int], target_ids: list[int]) -> list[list[float]]:
-        self.work(source_ids)
+        self.batches.append([source_ids])
+        self.work([source_ids])
         return [[1 / len(source_ids)] * len(source_ids)] * len(target_ids)
 
 
 def make_engine(
-    searcher: Searcher, *, workers: int = 1, threads_per_worker: int = 1, queue_limit: int = 64
+    searcher: object,
+    *,
+    workers: int = 1,
+    threads_per_worker: int = 1,
+    queue_limit: int = 64,
+    max_batch_size: int = 8,
+    max_reply_tokens: int = 40,
+    options: SearchOptions = GREEDY,
 ) -> Engine:
     return Engine(
         searcher,
         workers=workers,
         threads_per_worker=threads_per_worker,
         queue_limit=queue_limit,
-        max_reply_tokens=40,
+        max_batch_size=max_batch_size,
+        max_reply_tokens=max_reply_tokens,
+        options=options,
     )
-
-
-class Gate:
-    """Work that says when it has begun and waits until the test opens the gate."""
-
-    def __init__(self) -> None:
-        self.began = threading.Event()
-        self._open = threading.Event()
-
-    def __call__(self, source: list[int]) -> None:
-        self.began.set()
-        assert self._open.wait(10)
-
-    async def reached(self) -> None:
-        assert await asyncio.to_thread(self.began.wait, 10)
-
-    def open(self) -> None:
-        self._open.set()
 
 
 async def test_the_reply_is_what_the_searcher_wrote() -> None:
@@ -95,17 +93,9 @@ async def test_the_reply_is_what_the_searcher_wrote() -> None:
 async def test_it_searches_as_it_was_told_from_the_warm_up_on() -> None:
     searcher = Searcher()
     options = SearchOptions(no_repeat_ngram=3)
-    engine = Engine(
-        searcher,
-        workers=1,
-        threads_per_worker=1,
-        queue_limit=1,
-        max_reply_tokens=40,
-        options=options,
-    )
-    async with engine:
+    async with make_engine(searcher, options=options) as engine:
         await engine.generate([5])
-        assert searcher.options == {options}
+        assert set(searcher.options) == {options}
 
 
 async def test_hypotheses_are_searched_for_as_each_request_says() -> None:
@@ -114,36 +104,8 @@ async def test_hypotheses_are_searched_for_as_each_request_says() -> None:
         options = SearchOptions(beam_size=3)
         found = await engine.hypotheses([5, 6], options)
         assert [hypothesis.token_ids for hypothesis in found] == [[6, 5]] * 3
-        assert searcher.options == {GREEDY, options}
+        assert set(searcher.options) == {GREEDY, options}
         assert await engine.attention([5, 6], [7]) == [[0.5, 0.5]]
-
-
-async def test_every_kind_of_request_takes_a_place_in_the_queue() -> None:
-    gate = Gate()
-    async with make_engine(Searcher(gate), queue_limit=1) as engine:
-        running = asyncio.create_task(engine.attention([5], [6]))
-        await gate.reached()
-        for request in (
-            engine.generate([5]),
-            engine.hypotheses([5], GREEDY),
-            engine.attention([5], [6]),
-        ):
-            with pytest.raises(BusyError):
-                await request
-        gate.open()
-        await running
-
-
-async def test_an_error_that_already_speaks_to_the_user_comes_through_as_it_is() -> None:
-    refusal = UsageError("banned_ids has 2.")
-
-    def work(source: list[int]) -> None:
-        raise refusal
-
-    async with make_engine(Searcher(work)) as engine:
-        with pytest.raises(UsageError) as caught:
-            await engine.hypotheses([5], GREEDY)
-        assert caught.value is refusal
 
 
 async def test_each_of_many_requests_gets_its_own_reply() -> None:
@@ -152,23 +114,87 @@ async def test_each_of_many_requests_gets_its_own_reply() -> None:
     assert replies == [[i + 1, i] for i in range(3, 103)]
 
 
+async def test_requests_of_the_same_kind_and_like_length_are_searched_together() -> None:
+    searcher = Searcher()
+    nucleus = SearchOptions(temperature=0.7, seed=1)
+    other = SearchOptions(temperature=0.7, seed=2)
+    async with make_engine(searcher) as engine:
+        await asyncio.gather(
+            *(engine.generate([5] * length) for length in (1, 8, 9, 30, 16, 5)),
+            *(engine.hypotheses([5] * length, nucleus) for length in (1, 9, 8)),
+            engine.hypotheses([5], other),
+            engine.hypotheses([5], GREEDY),
+            engine.attention([5], [6]),
+            engine.attention([5], [7]),
+        )
+    assert [[len(source) for source in batch] for batch in searcher.batches] == [
+        [1, 8, 5],
+        [9, 16],
+        [30],
+        [1, 8],
+        [9],
+        [1],
+        [1],
+        [1],
+        [1],
+    ]
+
+
+async def test_a_beam_of_k_counts_as_k_rows() -> None:
+    searcher = Searcher()
+    async with make_engine(searcher, max_batch_size=8) as engine:
+        for beam_size in (4, 64):
+            options = SearchOptions(beam_size=beam_size)
+            found = await asyncio.gather(*(engine.hypotheses([i], options) for i in range(5, 10)))
+            assert [best.token_ids for best, *_ in found] == [[i] for i in range(5, 10)]
+    assert list(map(len, searcher.batches)) == [2, 2, 1, 1, 1, 1, 1, 1]
+
+
+async def test_users_and_deadlines_are_those_of_each_request() -> None:
+    gate = Gate()
+    searcher = Searcher(gate)
+    async with make_engine(searcher, queue_limit=3, max_batch_size=1) as engine:
+        asked = [engine.generate([5], user=1)]
+        asked += [engine.hypotheses([6], GREEDY, user=1), engine.attention([7], [7], user=1)]
+        asked += [engine.generate([8], user=2)]
+        tasks = []
+        for request in asked:
+            tasks.append(asyncio.create_task(request))
+            await asyncio.sleep(0)
+            await gate.reached()
+        for late in (
+            engine.generate([9], user=3, timeout_s=0),
+            engine.hypotheses([9], GREEDY, user=3, timeout_s=0),
+            engine.attention([9], [9], user=3, timeout_s=0),
+        ):
+            with pytest.raises((DeadlineError, BusyError)) as caught:
+                await late
+            # The first takes the place of user 1's newest.
+            assert isinstance(caught.value, DeadlineError)
+        with pytest.raises(BusyError):
+            await tasks.pop(2)
+        gate.open()
+        await asyncio.gather(*tasks)
+    assert searcher.batches == [[[5]], [[6]], [[8]]]
+
+
 async def test_every_worker_is_warmed_up_with_its_threads_before_the_engine_is_ready() -> None:
     searcher = Searcher()
     async with make_engine(searcher, workers=3, threads_per_worker=3):
-        lengths_of = {
-            name: {length for other, length, _ in searcher.warm_ups if other == name}
+        shapes_of = {
+            name: {shape for other, shape, _ in searcher.warm_ups if other == name}
             for name, _, _ in searcher.warm_ups
         }
-        assert len(lengths_of) == 3
-        assert all(lengths == set(WARM_UP_LENGTHS) for lengths in lengths_of.values())
+        assert len(shapes_of) == 3
+        assert all(shapes == set(WARM_UP_SHAPES) for shapes in shapes_of.values())
         assert {threads for _, _, threads in searcher.warm_ups} == {3}
-        assert searcher.sources == []
+        assert searcher.batches == []
 
 
 async def test_a_searcher_that_fails_the_warm_up_fails_the_start() -> None:
     class Broken(Searcher):
         def search(
-            self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+            self, source_ids: Sources, max_length: int, options: SearchOptions
         ) -> list[list[int]]:
             raise RuntimeError("no kernel")
 
@@ -181,8 +207,8 @@ async def test_a_searcher_that_fails_the_warm_up_fails_the_start() -> None:
 
 
 async def test_a_failing_search_carries_its_cause_and_the_engine_goes_on() -> None:
-    def work(source: list[int]) -> None:
-        if source == [13]:
+    def work(sources: Sources) -> None:
+        if [13] in sources:
             raise ValueError("thirteen")
 
     async with make_engine(Searcher(work)) as engine:
@@ -190,132 +216,76 @@ async def test_a_failing_search_carries_its_cause_and_the_engine_goes_on() -> No
             await engine.generate([13])
         assert isinstance(caught.value.__cause__, ValueError)
         assert await engine.generate([14]) == [14]
+        assert engine.statistics()[2:] == (1, 0, 0, 0, 1, 2, 2)
 
 
-async def test_a_full_queue_refuses_at_once_and_takes_requests_again_when_it_has_room() -> None:
-    gate = Gate()
-    async with make_engine(Searcher(gate), queue_limit=3) as engine:
-        accepted = [asyncio.create_task(engine.generate([i])) for i in (5, 6, 7)]
-        await gate.reached()
-        with pytest.raises(BusyError):
-            await engine.generate([8])
-        gate.open()
-        assert await asyncio.gather(*accepted) == [[5], [6], [7]]
-        assert await engine.generate([8]) == [8]
-
-
-async def test_a_request_cancelled_while_it_waits_never_runs_and_frees_its_place() -> None:
-    gate = Gate()
-    searcher = Searcher(gate)
-    async with make_engine(searcher, queue_limit=2) as engine:
-        running = asyncio.create_task(engine.generate([5]))
-        await gate.reached()
-        waiting = asyncio.create_task(engine.generate([6]))
-        await asyncio.sleep(0)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        successor = asyncio.create_task(engine.generate([7]))
-        await asyncio.sleep(0)
-        gate.open()
-        assert await running == [5]
-        assert await successor == [7]
-    assert searcher.sources == [[5], [7]]
-
-
-@pytest.mark.parametrize("fails", [False, True])
-async def test_a_request_cancelled_while_it_runs_ends_without_a_trace(
-    fails: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    gate = Gate()
-
-    def work(source: list[int]) -> None:
-        gate(source)
-        if fails:
-            raise ValueError("nobody waits for this")
-
-    searcher = Searcher(work)
-    problems: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
-    with caplog.at_level(logging.DEBUG):
-        async with make_engine(searcher, queue_limit=1) as engine:
-            running = asyncio.create_task(engine.generate([5]))
-            await gate.reached()
-            running.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await running
-            # Its thread is still taken, and so is its place.
-            with pytest.raises(BusyError):
-                await engine.generate([6])
-            gate.open()
-    assert problems == []
-    assert [record for record in caplog.records if record.levelno >= logging.INFO] == []
-
-
-async def test_closing_waits_for_the_search_that_runs_and_fails_those_that_wait() -> None:
-    gate = Gate()
-    searcher = Searcher(gate)
-    engine = make_engine(searcher)
-    await engine.start()
-    running = asyncio.create_task(engine.generate([5]))
-    await gate.reached()
-    waiting = asyncio.create_task(engine.generate([6]))
-    await asyncio.sleep(0)
-
-    closing = asyncio.create_task(engine.close())
-    await asyncio.sleep(0.01)
-    assert not closing.done()
-    gate.open()
-    await closing
-
-    assert await running == [5]
-    with pytest.raises(SearchFailedError, match="closed"):
-        await waiting
-    assert searcher.sources == [[5]]
-
-
-async def test_an_engine_that_does_not_run_refuses_and_can_be_closed_again() -> None:
+async def test_an_engine_that_does_not_run_refuses_and_can_be_started_and_closed_again() -> None:
     engine = make_engine(Searcher())
     with pytest.raises(SearchFailedError, match="not running"):
         await engine.generate([5])
     await engine.close()
 
-    await engine.start()
-    await engine.close()
-    await engine.close()
-    with pytest.raises(SearchFailedError, match="not running"):
-        await engine.generate([5])
+    for _ in range(2):
+        await engine.start()
+        assert await engine.generate([5, 6]) == [6, 5]
+        await engine.close()
+        await engine.close()
+        with pytest.raises(SearchFailedError, match="not running"):
+            await engine.generate([5])
 
 
-async def test_cancelled_requests_do_not_pile_up_behind_a_long_search() -> None:
-    gate = Gate()
-    async with make_engine(Searcher(gate), queue_limit=2) as engine:
-        running = asyncio.create_task(engine.generate([5]))
-        await gate.reached()
-        for _ in range(1000):
-            waiting = asyncio.create_task(engine.generate([6]))
-            await asyncio.sleep(0)
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
-        assert engine._executor is not None
-        assert engine._executor._work_queue.qsize() == 0
-        gate.open()
-        assert await running == [5]
+class Compiled:
+    """A small model with weights by chance, compiled."""
+
+    def __init__(self, config: ModelConfig, *, ends: bool) -> None:
+        torch.manual_seed(0)
+        model = Seq2Seq(config).eval()
+        if not ends:  # every reply is as long as it may be
+            model.output.bias.data[EOS_ID] = -1e4
+        self._searcher = load_searcher(compile_searcher(GreedySearcher(model)), "cpu")
+
+    def search(
+        self, source_ids: Sources, max_length: int, options: SearchOptions
+    ) -> list[list[int]]:
+        return search_batch(self._searcher, source_ids, max_length, "cpu")
+
+
+@pytest.fixture(scope="module")
+def compiled() -> Compiled:
+    return Compiled(ModelConfig(40, 16, 16, 1, 1), ends=True)
+
+
+SOURCES = st.lists(st.integers(3, 39), min_size=1, max_size=40)
+# For each request: the turns of the event loop before it, whose it is, and its source.
+REQUESTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), SOURCES), max_size=20)
+
+
+@given(requests=REQUESTS, workers=st.integers(1, 2), max_batch_size=st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_a_reply_is_that_of_its_source_alone_whatever_batch_it_came_in(
+    compiled: Compiled,
+    requests: list[tuple[int, int, list[int]]],
+    workers: int,
+    max_batch_size: int,
+) -> None:
+    async def replies() -> list[list[int]]:
+        tasks = []
+        async with make_engine(
+            compiled, workers=workers, max_batch_size=max_batch_size, max_reply_tokens=10
+        ) as engine:
+            for turns, user, source in requests:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                tasks.append(asyncio.create_task(engine.generate(source, user=user)))
+            return await asyncio.gather(*tasks)
+
+    alone = [compiled.search([source], 10, GREEDY)[0] for _, _, source in requests]
+    assert asyncio.run(replies()) == alone
 
 
 async def test_the_event_loop_keeps_ticking_while_fifty_replies_are_computed() -> None:
     """Its largest stall is a small part of the time that the replies take together."""
-    torch.manual_seed(0)
-    model = Seq2Seq(ModelConfig(2000, 256, 256, 1, 2)).eval()
-    model.output.bias.data[EOS_ID] = -1e4  # every reply is as long as it may be
-    compiled = load_searcher(compile_searcher(GreedySearcher(model)), "cpu")
-
-    class Compiled:
-        def search(
-            self, source_ids: list[list[int]], max_length: int, options: SearchOptions
-        ) -> list[list[int]]:
-            return search_batch(compiled, source_ids, max_length, "cpu")
-
+    compiled = Compiled(ModelConfig(2000, 256, 256, 1, 2), ends=False)
     stalls: list[float] = []
 
     async def tick() -> None:
@@ -324,10 +294,7 @@ async def test_the_event_loop_keeps_ticking_while_fifty_replies_are_computed() -
             await asyncio.sleep(0.001)
             stalls.append(time.perf_counter() - before)
 
-    engine = Engine(
-        Compiled(), workers=2, threads_per_worker=1, queue_limit=50, max_reply_tokens=40
-    )
-    async with engine:
+    async with make_engine(compiled, workers=2, queue_limit=50) as engine:
         ticking = asyncio.create_task(tick())
         began = time.perf_counter()
         replies = await asyncio.gather(*(engine.generate([i] * 20) for i in range(5, 55)))
