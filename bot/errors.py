@@ -15,7 +15,8 @@
     │   ├── MissingFileError      a file that the manifest lists is not there
     │   ├── DigestError           a file's SHA-256 differs from the manifest's
     │   ├── SearcherError         the TorchScript file cannot be loaded
-    │   └── ParityError           the exported searcher disagrees with the model it came from
+    │   ├── ParityError           the exported searcher disagrees with the model it came from
+    │   └── AgreementError        the int8 searcher disagrees too often with the float32 one
     └── ServingError              a reply could not be made
         ├── BusyError             the queue is full
         ├── DeadlineError         the reply took too long
@@ -91,6 +92,10 @@ class SearcherError(ArtifactError):
 
 class ParityError(ArtifactError):
     """The exported searcher writes other tokens than the model it was made from."""
+
+
+class AgreementError(ArtifactError):
+    """The int8 searcher's replies differ from the float32 one's too often, or are worse."""
 
 
 class ServingError(CauserieError):

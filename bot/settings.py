@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     device: Annotated[
         Literal["auto", "cpu", "cuda"], Field(description="one of auto, cpu, cuda")
     ] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "int8", "half"],
+        Field(description="one of auto, fp32, int8, half"),
+    ] = "auto"
     workers: Annotated[int | None, _whole_number(1, 64)] = None
     threads_per_worker: Annotated[int | None, _whole_number(1, 64)] = None
     max_batch_size: Annotated[int, _whole_number(1, 256)] = 32

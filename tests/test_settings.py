@@ -35,7 +35,7 @@ def test_without_variables_the_defaults_hold() -> None:
     assert settings.discord_token is None
     assert settings.model_store == MODEL_STORE
     assert settings.model is None
-    assert (settings.device, settings.log_level) == ("auto", "INFO")
+    assert (settings.device, settings.precision, settings.log_level) == ("auto", "auto", "INFO")
     assert (settings.workers, settings.threads_per_worker) == (None, None)
     assert (settings.queue_limit, settings.max_reply_tokens) == (64, 40)
     assert settings.reply_timeout_s == 20.0
@@ -76,6 +76,7 @@ def test_settings_cannot_be_changed() -> None:
         ("REPLY_TIMEOUT_S", "inf", "a number of seconds above 0 and at most 300"),
         ("MAX_REPLY_TOKENS", "201", "a whole number from 1 to 200"),
         ("DEVICE", "gpu", "one of auto, cpu, cuda"),
+        ("PRECISION", "int4", "one of auto, fp32, int8, half"),
         ("LOG_LEVEL", "loud", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ("MODEL", "../secrets", "NAME or NAME/VERSION"),
         ("MODEL", "name/1/2", "NAME or NAME/VERSION"),

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from bot.artifact.hypotheses import find_hypotheses
-from bot.artifact.manifest import SEARCHER_FILE, TOKENIZER_FILE, Manifest
+from bot.artifact.manifest import INT8_SEARCHER_FILE, SEARCHER_FILE, TOKENIZER_FILE, Manifest
 from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
+from bot.artifact.precision import quantised_tensors, resolve_precision
 from bot.errors import SearcherError, TokenizerError, UsageError
 from bot.text.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
@@ -46,31 +47,44 @@ class Artifact:
         ``forward(source_ids: int64 (B, S), source_lengths: int64 (B,), max_length: int) ->
         (token_ids: int64 (B, T), scores: float32 (B, T), lengths: int64 (B,))``
     :param device: where the searcher's weights are
+    :param precision: what it computes in: ``fp32``, ``int8`` or ``half``
     """
 
     def __init__(
-        self, manifest: Manifest, tokenizer: Tokenizer, searcher: Any, device: str
+        self,
+        manifest: Manifest,
+        tokenizer: Tokenizer,
+        searcher: Any,
+        device: str,
+        precision: str = "fp32",
     ) -> None:
         self.manifest = manifest
         self.tokenizer = tokenizer
         self.device = device
+        self.precision = precision
         self._searcher = searcher
 
     @classmethod
-    def load(cls, directory: Path, device: str = "cpu") -> "Artifact":
+    def load(cls, directory: Path, device: str = "cpu", precision: str = "auto") -> "Artifact":
         """Check every file of a version against its manifest, then load it.
+
+        Only one searcher is deserialised, and only its weights stay in memory.
 
         :param directory: the version's directory
         :param device: ``cpu`` or ``cuda``, see ``resolve_device``
+        :param precision: see ``resolve_precision``
         :raises ManifestError, FormatVersionError: as ``Manifest.read`` does
         :raises MissingFileError, DigestError: if a listed file is not there or differs; nothing
             has been deserialised then
+        :raises UsageError: if the precision is unknown, or not for this machine or device
         :raises TokenizerError: if the tokenizer cannot be read
-        :raises SearcherError: if the searcher is not TorchScript
+        :raises SearcherError: if the searcher is not TorchScript, or the version has none of that
+            precision
         """
         manifest = Manifest.read(directory)
-        # What is checked is what is used: the files are not opened a second time.
-        contents = {name: manifest.read_file(directory, name) for name in manifest.files}
+        precision = resolve_precision(precision, device, manifest)
+        searcher_file = INT8_SEARCHER_FILE if precision == "int8" else SEARCHER_FILE
+        contents = _checked(manifest, directory, {searcher_file, TOKENIZER_FILE})
         try:
             tokenizer_json = contents[TOKENIZER_FILE].decode()
         except UnicodeDecodeError as error:
@@ -81,10 +95,11 @@ class Artifact:
             tokenizer_json, manifest.max_source_tokens, manifest.max_source_turns
         )
         try:
-            searcher = load_searcher(contents[SEARCHER_FILE], device)
+            # Popped, so that the file's bytes are freed with the call.
+            searcher = load_searcher(contents.pop(searcher_file), device, precision)
         except SearcherError as error:
-            raise SearcherError(f"{directory / SEARCHER_FILE}: {error}") from error
-        return cls(manifest, tokenizer, searcher, device)
+            raise SearcherError(f"{directory / searcher_file}: {error}") from error
+        return cls(manifest, tokenizer, searcher, device, precision)
 
     def search(
         self,
@@ -195,21 +210,39 @@ class Artifact:
         return "\n\n".join(graphs)
 
 
-def load_searcher(content: bytes, device: str) -> Any:
+def _checked(manifest: Manifest, directory: Path, needed: set[str]) -> dict[str, bytes]:
+    """The contents of the files that are needed, after every listed file was checked.
+
+    What is checked is what is used: the files are not opened a second time.
+    """
+    contents: dict[str, bytes] = {}
+    for name in manifest.files:
+        content = manifest.read_file(directory, name)
+        if name in needed:
+            contents[name] = content
+    return contents
+
+
+def load_searcher(content: bytes, device: str, precision: str = "fp32") -> Any:
     """Deserialise a searcher, in evaluation mode: only bytes that are known to be ours.
 
-    :raises SearcherError: if it is not TorchScript
+    :param precision: ``fp32`` or ``half``, whatever the file's weights are in, or ``int8`` for a
+        file of that variant
+    :raises SearcherError: if it is not TorchScript, or not of that variant
     """
     try:
-        searcher = torch.jit.load(io.BytesIO(content), map_location=device)
+        searcher = torch.jit.load(io.BytesIO(content), map_location=device).eval()
+        if precision == "int8":
+            with quantised_tensors():
+                searcher.pack()  # the layout of the packed weights depends on the CPU
+            return searcher
     except Exception as error:  # mostly RuntimeError, but UnicodeDecodeError and others too
         reason = str(error).partition("\n")[0]
         raise SearcherError(
             f"the searcher cannot be loaded as TorchScript ({reason}); export the model again with"
             f" torch {torch.__version__}."
         ) from error
-    # Half precision is for the file: on CPU float32 is faster.
-    return searcher.float().eval()
+    return searcher.half() if precision == "half" else searcher.float()
 
 
 def search_batch(

@@ -26,6 +26,7 @@ FORMAT_VERSION = 2  # 2 added max_source_turns
 
 MANIFEST_FILE = "manifest.json"
 SEARCHER_FILE = "searcher.pt"
+INT8_SEARCHER_FILE = "searcher-int8.pt"  # the same model for CPUs; not every version has it
 TOKENIZER_FILE = "tokenizer.json"
 MODEL_CARD_FILE = "MODEL_CARD.md"
 REQUIRED_FILES = (SEARCHER_FILE, TOKENIZER_FILE)
@@ -175,6 +176,11 @@ class Manifest(BaseModel):
                 f" {MANIFEST_FILE}'s; {self._advice}."
             )
         return content
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The precisions that the version has, whatever this machine can run."""
+        return ("fp32", "half", *(("int8",) if INT8_SEARCHER_FILE in self.files else ()))
 
     def problems(self, directory: Path) -> dict[str, ArtifactError | None]:
         """What is wrong with each listed file, by name; ``None`` where nothing is."""

@@ -1,4 +1,5 @@
-"""How to search for a reply, and what a search finds: plain values, without torch."""
+"""How to search for a reply, in what precision, and what a search finds: plain values, without
+torch."""
 
 import math
 from dataclasses import dataclass
@@ -7,6 +8,16 @@ from typing import NamedTuple
 from bot.errors import UsageError
 
 MAX_BEAM_SIZE = 64
+PRECISIONS = ("auto", "fp32", "int8", "half")  # see bot/artifact/precision.py
+
+
+def check_precision(precision: str) -> None:
+    """Refuse what is no precision.
+
+    :raises UsageError: if it is none of ``PRECISIONS``
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"{precision!r} is not a precision; use auto, fp32, int8 or half.")
 
 
 @dataclass(frozen=True)

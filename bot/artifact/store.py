@@ -4,7 +4,8 @@
 
     model_store/
         active.json                  the active version and those before it
-        <name>/<version>/            manifest.json, searcher.pt, tokenizer.json, MODEL_CARD.md
+        <name>/<version>/            manifest.json, searcher.pt, searcher-int8.pt (not always),
+                                     tokenizer.json, MODEL_CARD.md
 
 Reading needs no lock: a version appears whole, by a rename, and never changes after that.
 """

@@ -5,14 +5,20 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
+from bot.artifact.artifact import search_batch
+from bot.artifact.options import GREEDY, SearchOptions
 from bot.bench.timing import Timing
 from bot.errors import BusyError, DeadlineError
-from bot.serving.engine import Engine
+from bot.serving.engine import Engine, Searcher
+from bot.serving.tuning import fastest_plan
+from bot.settings import Settings, candidate_plans, usable_cores
 
 USERS = 50
+WARM_UP_ROUNDS = 2
 ANSWERED, BUSY, EXPIRED = "answered", "busy", "expired"
 
 
@@ -38,6 +44,91 @@ class LoadRow:
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
+
+
+@dataclass(frozen=True)
+class Load:
+    """The engine, one request at a time and under load.
+
+    :param precision: of its searcher
+    :param single: the latency of requests that come one after the other
+    """
+
+    precision: str
+    workers: int
+    threads_per_worker: int
+    queue_limit: int
+    max_batch_size: int
+    single: Timing
+    rows: list[LoadRow]
+
+
+class _GreedySearches:
+    """A searcher as the engine calls it for ``generate``."""
+
+    def __init__(self, searcher: Any, device: str) -> None:
+        self._searcher = searcher
+        self._device = device
+
+    def search(
+        self, source_ids: list[list[int]], max_length: int, options: SearchOptions
+    ) -> list[list[int]]:
+        return search_batch(self._searcher, source_ids, max_length, self._device)
+
+
+async def measure_engine(
+    searcher: Any,
+    sources: list[list[int]],
+    settings: Settings,
+    *,
+    precision: str,
+    device: str,
+    max_reply_tokens: int,
+    rates: Sequence[float],
+    seconds: float,
+    on_progress: Callable[[str], None] = lambda what: None,
+) -> Load:
+    """Serve with the settings of the service, and measure.
+
+    :param searcher: compiled, on ``device``
+    :param precision: what it computes in
+    :param seconds: how long messages come at each of the rates
+    """
+    served = cast("Searcher", _GreedySearches(searcher, device))  # nothing else is asked for here
+    plans = candidate_plans(
+        usable_cores(),
+        cuda=device == "cuda",
+        workers=settings.workers,
+        threads_per_worker=settings.threads_per_worker,
+    )
+    plan = fastest_plan(plans, served, sources[:4], max_reply_tokens, GREEDY)
+    engine = Engine(
+        served,
+        workers=plan.workers,
+        threads_per_worker=plan.threads_per_worker,
+        queue_limit=settings.queue_limit,
+        max_batch_size=settings.max_batch_size,
+        max_reply_tokens=max_reply_tokens,
+    )
+    async with engine:
+        on_progress("engine, one at a time")
+        for _ in range(WARM_UP_ROUNDS):
+            single = await measure_single(engine, sources, settings.reply_timeout_s)
+        rows = []
+        for rate in rates:
+            on_progress(f"engine, {rate:g} messages a second")
+            rows.append(
+                await measure_load(engine, sources, rate, seconds, settings.reply_timeout_s)
+            )
+    return Load(
+        precision,
+        plan.workers,
+        plan.threads_per_worker,
+        settings.queue_limit,
+        settings.max_batch_size,
+        single,
+        rows,
+    )
 
 
 def arrivals(rate: float, seed: int) -> Iterator[float]:

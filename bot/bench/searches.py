@@ -122,7 +122,7 @@ def measure_searches(
     except MissingPackageError as error:
         notes.append(f"{ONNX} is skipped: {error}")
     tutorial = TutorialSearcher(model.eager)
-    source = _typical(model.sources)
+    source = typical_source(model.sources)
     rows: list[SearchRow] = []
     batches: list[BatchRow] = []
     steps = _steps(model)
@@ -180,7 +180,7 @@ def measure_searches(
     )
 
 
-def _typical(sources: Sequence[list[int]]) -> list[int]:
+def typical_source(sources: Sequence[list[int]]) -> list[int]:
     """The first source of median length."""
     length = sorted(map(len, sources))[len(sources) // 2]
     return next(ids for ids in sources if len(ids) == length)

@@ -217,7 +217,8 @@ def write_training_report(run: Path, console: Console) -> None:
 def _load(spec: str | None, store: Path | None, device: str) -> "Artifact":
     from bot.artifact.artifact import Artifact, resolve_device
 
-    return Artifact.load(open_store(store).resolve(spec), resolve_device(device))
+    # The reference: what is measured must not depend on what the machine can run.
+    return Artifact.load(open_store(store).resolve(spec), resolve_device(device), "fp32")
 
 
 def _console() -> Console:

@@ -39,16 +39,19 @@ def chat_command(name: str, store: Path | None) -> str:
 @app.command("list")
 def list_versions(store: StoreOption = None) -> None:
     """List every version in the store."""
+    from bot.artifact.manifest import Manifest
+
     versions = open_store(store).versions()
     if not versions:
         print("The store is empty; `python -m bot train` and `python -m bot export` fill it.")
         return
-    table = Table("", "model", "size", "created", "problem", box=None)
+    table = Table("", "model", "size", "precisions", "created", "problem", box=None)
     for version in versions:
         table.add_row(
             "*" if version.active else "",
             version.spec,
             f"{version.size_bytes / 1e6:.1f} MB",
+            "?" if version.problem else ", ".join(Manifest.read(version.path).precisions),
             f"{version.created_at:%Y-%m-%d %H:%M}" if version.created_at else "?",
             Text(str(version.problem or "")),  # not markup: a path may hold brackets
         )
@@ -60,22 +63,33 @@ def list_versions(store: StoreOption = None) -> None:
 
 @app.command()
 def show(spec: SpecArgument = None, store: StoreOption = None) -> None:
-    """Print a version's manifest and its model card."""
+    """Print a version's manifest, its precisions and its model card."""
     from bot.artifact.manifest import MODEL_CARD_FILE, Manifest
 
     directory = open_store(store).resolve(spec)
     manifest = Manifest.read(directory)
     print(manifest.to_json())
+    print(f"Precisions: {', '.join(manifest.precisions)}\n")
     if MODEL_CARD_FILE in manifest.files:
         print(manifest.read_file(directory, MODEL_CARD_FILE).decode(errors="replace"))
 
 
 @app.command()
-def graph(spec: SpecArgument = None, store: StoreOption = None) -> None:
+def graph(
+    spec: SpecArgument = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|fp32|int8|half",
+            help="Of which searcher: int8 has another graph than the others.",
+        ),
+    ] = "auto",
+    store: StoreOption = None,
+) -> None:
     """Print the searcher's TorchScript graph."""
     from bot.artifact.artifact import Artifact
 
-    print(Artifact.load(open_store(store).resolve(spec)).graph())
+    print(Artifact.load(open_store(store).resolve(spec), precision=precision).graph())
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """``python -m bot run`` and ``python -m bot chat``: talk."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot import log
-from bot.artifact.options import GREEDY, MAX_BEAM_SIZE, Hypothesis, SearchOptions
+from bot.artifact.options import (
+    GREEDY,
+    MAX_BEAM_SIZE,
+    Hypothesis,
+    SearchOptions,
+    check_precision,
+)
 from bot.errors import UsageError
 from bot.settings import (
     Settings,
@@ -24,6 +31,8 @@ if TYPE_CHECKING:
     from bot.artifact.options import Attention
     from bot.serving.responder import Candidate, Responder
 
+LOGGER = logging.getLogger(__name__)
+
 NO_TOKEN = (
     "DISCORD_TOKEN is not set, so this is a chat in the terminal; type q to leave, /help for more."
     "\n"
@@ -34,8 +43,14 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", metavar="NAME[/VERSION]", help="Default: MODEL, or the active model."),
 ]
-
-
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="auto|fp32|int8|half",
+        help="What the model computes in. Default: PRECISION, or auto.",
+    ),
+]
 BeamOption = Annotated[
     int,
     typer.Option(
@@ -83,6 +98,7 @@ def run(
         bool, typer.Option("--discord", help="Insist on the Discord service.")
     ] = False,
     model: ModelOption = None,
+    precision: PrecisionOption = None,
     beam_size: BeamOption = 1,
     show_scores: ShowScoresOption = False,
     temperature: TemperatureOption = 0.0,
@@ -92,7 +108,7 @@ def run(
     min_length: MinLengthOption = 0,
 ) -> None:
     """Serve Discord if DISCORD_TOKEN is set; otherwise chat in the terminal."""
-    settings = _load_settings(model)
+    settings = _load_settings(model, precision)
     options = _search_options(context)
     if discord or settings.discord_token is not None:
         token = require_discord_token(settings)
@@ -108,6 +124,7 @@ def run(
 def chat(
     context: typer.Context,
     model: ModelOption = None,
+    precision: PrecisionOption = None,
     beam_size: BeamOption = 1,
     show_scores: ShowScoresOption = False,
     temperature: TemperatureOption = 0.0,
@@ -117,7 +134,7 @@ def chat(
     min_length: MinLengthOption = 0,
 ) -> None:
     """Chat in the terminal; from a pipe, answer one line a line."""
-    settings = _load_settings(model)
+    settings = _load_settings(model, precision)
     options = _search_options(context)
     if _at_terminal():
         print("A chat in the terminal; type q to leave, /help for more.", file=sys.stderr)
@@ -130,15 +147,18 @@ def _search_options(context: typer.Context) -> SearchOptions:
     return SearchOptions(**{name: context.params[name] for name in chosen})
 
 
-def _load_settings(model: str | None) -> Settings:
-    settings = load_settings()
-    return settings if model is None else settings.model_copy(update={"model": model})
+def _load_settings(model: str | None, precision: str | None) -> Settings:
+    if precision is not None:
+        check_precision(precision)
+    given = {"model": model, "precision": precision}
+    update = {name: value for name, value in given.items() if value is not None}
+    return load_settings().model_copy(update=update)
 
 
 async def _serve_discord(settings: Settings, options: SearchOptions, token: str) -> None:
     from bot.discord_app.client import CauserieClient, run_client
 
-    async with serving(settings, options) as responder:
+    async with serving(settings, options, announce=logging.INFO) as responder:
         await run_client(CauserieClient(responder), token)
 
 
@@ -183,12 +203,14 @@ def _at_terminal() -> bool:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, options: SearchOptions = GREEDY
+    settings: Settings, options: SearchOptions = GREEDY, *, announce: int = logging.DEBUG
 ) -> AsyncIterator["Responder"]:
     """A responder whose model is loaded and warm.
 
+    :param announce: the level at which it is logged what is served
     :raises ArtifactError: if the model cannot be served, or cannot search as the options say
-    :raises UsageError: if the device is not there, or the options do not fit the model
+    :raises UsageError: if the device or the precision is not to be had, or the options do not fit
+        the model
     """
     from bot.artifact.artifact import Artifact, resolve_device
     from bot.artifact.store import ModelStore
@@ -198,8 +220,11 @@ async def serving(
     from bot.serving.tuning import TEXTS, fastest_plan
 
     device = resolve_device(settings.device)
-    artifact = Artifact.load(ModelStore(settings.model_store).resolve(settings.model), device)
+    directory = ModelStore(settings.model_store).resolve(settings.model)
+    artifact = Artifact.load(directory, device, settings.precision)
     artifact.check(options, settings.max_reply_tokens)
+    manifest, precision = artifact.manifest, artifact.precision
+    LOGGER.log(announce, "%s/%s on %s, %s", manifest.name, manifest.version, device, precision)
     plans = candidate_plans(
         usable_cores(),
         cuda=device == "cuda",

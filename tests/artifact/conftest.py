@@ -8,7 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bot.artifact.manifest import MODEL_CARD_FILE, SEARCHER_FILE, TOKENIZER_FILE
+from bot.artifact.manifest import (
+    INT8_SEARCHER_FILE,
+    MODEL_CARD_FILE,
+    SEARCHER_FILE,
+    TOKENIZER_FILE,
+)
 from bot.artifact.store import ModelStore
 from bot.text.tokenizer import word_level
 
@@ -46,6 +51,31 @@ class TinySearcher(nn.Module):
         return token_ids, torch.cat(scores, dim=1), lengths
 
 
+class TinyInt8Searcher(TinySearcher):
+    """What the artifact needs of the int8 variant: ``pack``, and that its buffers stay as they are.
+
+    It ends each reply at once, which tells it from the other.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.zeros(4, dtype=torch.int8))
+        self.register_buffer("scales", torch.ones(4, dtype=torch.float16))
+        self.packed = False
+
+    @torch.jit.export
+    def pack(self) -> None:
+        assert not self.packed
+        self.packed = True
+
+    def forward(
+        self, source_ids: Tensor, source_lengths: Tensor, max_length: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        assert self.packed
+        token_ids = torch.full((source_ids.size(0), 1), 2)
+        return token_ids, torch.zeros(token_ids.size()), torch.zeros_like(source_lengths)
+
+
 def torchscript(module: nn.Module) -> bytes:
     buffer = io.BytesIO()
     torch.jit.save(torch.jit.script(module.eval()), buffer)
@@ -72,6 +102,11 @@ def files(half_rounded_searcher: TinySearcher) -> dict[str, bytes]:
         TOKENIZER_FILE: tokenizer.to_json().encode(),
         MODEL_CARD_FILE: b"# A model card\n",
     }
+
+
+@pytest.fixture(scope="session")
+def files_with_int8(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {**files, INT8_SEARCHER_FILE: torchscript(TinyInt8Searcher())}
 
 
 @pytest.fixture(scope="session")
