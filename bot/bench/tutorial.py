@@ -8,6 +8,8 @@ concatenation of all tokens so far and one of all scores. The loop runs to its m
 whatever it writes. Only for comparison: the service never loads this.
 """
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -134,7 +136,9 @@ class TutorialSearcher:
         decoder = _Decoder(model).to(device).eval()
         source = torch.full((TRACED_LENGTH, 1), searcher.eos_id, device=device)
         lengths = torch.tensor([TRACED_LENGTH])  # packing wants them on the CPU
-        with torch.inference_mode(mode=False), torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            # The checks of sizes in torch's own layers, which the one sentence fulfils for all.
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
             traced_encoder = torch.jit.trace(encoder, (source, lengths))
             memory, state = traced_encoder(source, lengths)
             token = torch.full((1, 1), searcher.bos_id, device=device)
