@@ -130,7 +130,7 @@ def _padded(sources: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
 
 
 def _end_bias(model: Seq2Seq, sources: Sequence[list[int]], mean_steps: float) -> float:
-    """The bias of ``EOS`` with which replies have so many steps on average, by bisection.
+    """The bias of ``EOS`` with which replies have so many steps on average.
 
     Until its end a reply is the same whatever the bias, so that one search tells for all biases
     where it would have ended.
@@ -149,16 +149,13 @@ def _end_bias(model: Seq2Seq, sources: Sequence[list[int]], mean_steps: float) -
             margins.append(best.squeeze(1) - end)
     margin = torch.stack(margins, dim=1)  # (B, T)
 
-    def mean(bias: float) -> float:
-        ends = margin < bias
-        steps = torch.where(ends.any(dim=1), ends.int().argmax(dim=1) + 1, MAX_STEPS)
-        return float(steps.float().mean())
-
-    low, high = float(margin.min()), float(margin.max()) + 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if mean(middle) > mean_steps else (low, middle)
-    return high
+    # Half way between two margins no rounding decides whether a reply ends.
+    edges = margin.flatten().unique()
+    biases = (edges[:-1] + edges[1:]) / 2
+    ends = margin < biases.view(-1, 1, 1)  # (biases, B, T)
+    steps = torch.where(ends.any(dim=2), ends.int().argmax(dim=2) + 1, MAX_STEPS)
+    best_bias = (steps.float().mean(dim=1) - mean_steps).abs().argmin()
+    return float(biases[best_bias])
 
 
 def int8_of(eager: GreedySearcher, sources: Sequence[list[int]]) -> Any:

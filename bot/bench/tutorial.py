@@ -137,8 +137,11 @@ class TutorialSearcher:
         source = torch.full((TRACED_LENGTH, 1), searcher.eos_id, device=device)
         lengths = torch.tensor([TRACED_LENGTH])  # packing wants them on the CPU
         with torch.no_grad(), warnings.catch_warnings():
-            # The checks of sizes in torch's own layers, which the one sentence fulfils for all.
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            # Of checks of sizes in torch's own layers, which any sentence passes.
+            warnings.simplefilter(
+                "ignore",
+                torch.jit.TracerWarning,  # type: ignore[attr-defined] # public, but not in __all__
+            )
             traced_encoder = torch.jit.trace(encoder, (source, lengths))
             memory, state = traced_encoder(source, lengths)
             token = torch.full((1, 1), searcher.bos_id, device=device)
