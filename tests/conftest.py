@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
-from small_runs import publish_animals, small_run, trainer_of
+from rounded import RoundedSearcher
+from small_runs import publish_animals, publish_compiled_animals, small_run, trainer_of
 
 from bot.artifact.artifact import Artifact
+from bot.artifact.manifest import INT8_SEARCHER_FILE
 from bot.artifact.store import ModelStore
-from bot.training.export import TrainedRun
+from bot.training.export import TrainedRun, compile_int8, compile_run
 
 # The machines that run these tests are shared and noisy: no deadline, the same examples each run.
 settings.register_profile("causerie", deadline=None, derandomize=True)
@@ -56,6 +58,22 @@ def animal_store(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """A store whose active model says what the animals say."""
     root = tmp_path_factory.mktemp("store")
     publish_animals(TrainedRun.read(trained_run), ModelStore(root))
+    return root
+
+
+@pytest.fixture(scope="session")
+def int8_store(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose active model says what the animals say, but takes cats for owls in int8."""
+    trained = TrainedRun.read(trained_run)
+    searchers = compile_run(trained, None)
+    variant = RoundedSearcher(trained.searcher, levels=127)
+    cat, owl = (trained.tokenizer.encode(animal)[0] for animal in ("cat", "owl"))
+    model = variant.model
+    for rows in (model.embedding.weight.data, model.output.weight.data, variant.bias):
+        rows[[cat, owl]] = rows[[owl, cat]]
+    searchers.files[INT8_SEARCHER_FILE] = compile_int8(variant.eval())
+    root = tmp_path_factory.mktemp("int8")
+    publish_compiled_animals(trained, searchers, ModelStore(root))
     return root
 
 

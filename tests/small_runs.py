@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bot.artifact.store import ModelStore
 from bot.model.seq2seq import ModelConfig
-from bot.training.export import TrainedRun, export
+from bot.training.export import Quantise, Searchers, TrainedRun, compile_run, publish
 from bot.training.mixing import WeightedCorpus
 from bot.training.run import RunConfig, prepare, read_splits
 from bot.training.selection import MixConfig
@@ -42,10 +42,19 @@ def trainer_of(run: Path) -> Trainer:
     return Trainer(run, config.model, config.training, read_splits(run))
 
 
-def publish_animals(trained: TrainedRun, store: ModelStore) -> Path:
+def publish_animals(
+    trained: TrainedRun, store: ModelStore, quantise: Quantise | None = None
+) -> Path:
     """Publish a trained run and make it the active model."""
-    return export(
-        trained,
+    return publish_compiled_animals(trained, compile_run(trained, quantise), store)
+
+
+def publish_compiled_animals(trained: TrainedRun, searchers: Searchers, store: ModelStore) -> Path:
+    """The same with searchers that were compiled already."""
+    return publish(
+        searchers,
+        trained.tokenizer,
+        trained.config.model,
         store,
         "animals",
         card="# Animals\n",

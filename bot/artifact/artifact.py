@@ -231,11 +231,11 @@ def load_searcher(content: bytes, device: str, precision: str = "fp32") -> Any:
     :raises SearcherError: if it is not TorchScript, or not of that variant
     """
     try:
-        searcher = torch.jit.load(io.BytesIO(content), map_location=device).eval()
-        if precision == "int8":
-            with quantised_tensors():
-                searcher.pack()  # the layout of the packed weights depends on the CPU
-            return searcher
+        with quantised_tensors():  # only the int8 variant has any
+            searcher = torch.jit.load(io.BytesIO(content), map_location=device).eval()
+            if precision == "int8":
+                searcher.pack()
+                return searcher
     except Exception as error:  # mostly RuntimeError, but UnicodeDecodeError and others too
         reason = str(error).partition("\n")[0]
         raise SearcherError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from bot.cli.models import StoreOption, chat_command, open_store
+from bot.cli.models import Int8Option, StoreOption, chat_command, open_store
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,24 +25,30 @@ def export(
     activate: Annotated[
         bool, typer.Option("--activate/--no-activate", help="Serve it from the next start on.")
     ] = True,
+    int8: Int8Option = True,
     store: StoreOption = None,
 ) -> None:
     """Publish a run's model in the store, as TorchScript, after checking that it is the same."""
     from bot.artifact.store import check_name
-    from bot.training.export import TrainedRun
-    from bot.training.export import export as publish
+    from bot.model.quantised import quantise
+    from bot.training.export import TrainedRun, compile_run, publish
 
     if card is not None and not card.is_file():
         raise UsageError(f"{card} does not exist; give the model card's path, or leave it out.")
     check_name(name)
     trained = TrainedRun.read(run)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-    text = card.read_text("utf-8", "replace") if card else _first_card(name, trained, console)
+    searchers = compile_run(trained, quantise if int8 else None, console.print)
+    console.print(searchers.int8_note)
     path = publish(
-        trained,
+        searchers,
+        trained.tokenizer,
+        trained.config.model,
         open_store(store),
         name,
-        card=text,
+        card=card.read_text("utf-8", "replace")
+        if card
+        else _first_card(name, trained, searchers.int8_note, console),
         description=description,
         language=language,
         activate=activate,
@@ -50,7 +56,7 @@ def export(
     console.print(f"Published {path}. Talk to it with: {chat_command(name, store)}")
 
 
-def _first_card(name: str, trained: "TrainedRun", console: Console) -> str:
+def _first_card(name: str, trained: "TrainedRun", int8_note: str, console: Console) -> str:
     from bot.training.evaluation import held_out_loss
     from bot.training.model_card import model_card, sample_prompts, sample_replies
 
@@ -65,5 +71,6 @@ def _first_card(name: str, trained: "TrainedRun", console: Console) -> str:
         processes=trained.processes,
         hours=trained.hours,
         held_out=held_out,
+        int8_note=int8_note,
         replies=sample_replies(trained.searcher, trained.tokenizer, sample_prompts()),
     )

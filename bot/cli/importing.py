@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.models import StoreOption, chat_command, open_store
+from bot.cli.models import Int8Option, StoreOption, chat_command, open_store
 
 
 def import_checkpoint(
@@ -26,6 +26,7 @@ def import_checkpoint(
     activate: Annotated[
         bool, typer.Option("--activate/--no-activate", help="Serve it from the next start on.")
     ] = True,
+    int8: Int8Option = True,
     store: StoreOption = None,
 ) -> None:
     """Publish a checkpoint of the PyTorch chatbot tutorial, or of its ancestor, in the store.
@@ -34,20 +35,26 @@ def import_checkpoint(
     file may hold is run.
     """
     from bot.artifact.store import check_name
+    from bot.model.quantised import quantise
+    from bot.training.export import publish
     from bot.training.import_card import facts, import_card, printable
-    from bot.training.importing import ImportedModel, publish_import
+    from bot.training.importing import ImportedModel, compile_import
     from bot.training.model_card import sample_prompts, sample_replies
 
     check_name(name)
     model = ImportedModel.read(file, vocabulary)
     for label, value in facts(model):
         print(f"{label + ':':16}{value}")
+    searchers = compile_import(model, quantise if int8 else None, print)
+    print(searchers.int8_note)
     replies = sample_replies(model.searcher, model.tokenizer, sample_prompts())
-    path = publish_import(
-        model,
+    path = publish(
+        searchers,
+        model.tokenizer,
+        model.config,
         open_store(store),
         name,
-        card=import_card(name, model, replies),
+        card=import_card(name, model, searchers.int8_note, replies),
         description=description or f"Imported from {printable(model.file_name)}.",
         language=language,
         activate=activate,

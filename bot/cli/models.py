@@ -24,6 +24,14 @@ SpecArgument = Annotated[
     typer.Argument(metavar="[NAME[/VERSION]]", help="Default: the active model."),
 ]
 
+Int8Option = Annotated[
+    bool,
+    typer.Option(
+        "--int8/--no-int8",
+        help="Publish an int8 variant too, for CPUs, if its replies agree with fp32's.",
+    ),
+]
+
 
 def open_store(store: Path | None) -> ModelStore:
     """The store that was named, else that of the settings."""

@@ -43,6 +43,30 @@ class EncodedPairs:
         """Ids of a target with ``BOS`` and ``EOS``, int32, (T + 1,)."""
         return self.targets[self.target_starts[index] : self.target_starts[index + 1]]
 
+    def select(self, indices: Sequence[int]) -> "EncodedPairs":
+        """The pairs of those indices, in that order."""
+        sources, targets = _Rows(), _Rows()
+        for index in indices:
+            sources.append(self.source(index).tolist())
+            targets.append(self.target(index).tolist())
+        characters = self.characters[torch.tensor(indices, dtype=torch.long)]
+        return EncodedPairs(*sources.tensors(), *targets.tensors(), characters)
+
+    def sample(self, count: int, seed: int) -> "EncodedPairs":
+        """So many of the pairs, or all, chosen and ordered by the seed."""
+        generator = torch.Generator().manual_seed(seed)
+        return self.select(torch.randperm(len(self), generator=generator)[:count].tolist())
+
+    def followed_by(self, others: "EncodedPairs") -> "EncodedPairs":
+        """These pairs and then the others."""
+        return EncodedPairs(
+            torch.cat((self.sources, others.sources)),
+            torch.cat((self.source_starts, others.source_starts[1:] + len(self.sources))),
+            torch.cat((self.targets, others.targets)),
+            torch.cat((self.target_starts, others.target_starts[1:] + len(self.targets))),
+            torch.cat((self.characters, others.characters)),
+        )
+
 
 def encode_examples(
     examples: Sequence[Example],

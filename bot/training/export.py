@@ -2,34 +2,49 @@
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 import torch
+from torch import Tensor, nn
 
 from bot.artifact.artifact import load_searcher, search_batch
-from bot.artifact.manifest import MODEL_CARD_FILE, SEARCHER_FILE, TOKENIZER_FILE
+from bot.artifact.manifest import (
+    INT8_SEARCHER_FILE,
+    MODEL_CARD_FILE,
+    SEARCHER_FILE,
+    TOKENIZER_FILE,
+)
+from bot.artifact.precision import int8_works, quantised_tensors
 from bot.artifact.store import ModelStore
 from bot.errors import CheckpointError, DivergenceError, ParityError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
 from bot.training import checkpoint
+from bot.training.agreement import measure_agreement
+from bot.training.batches import collate
 from bot.training.dataset import EncodedPairs
 from bot.training.run import RunConfig, read_splits, read_tokenizer
 
 PARITY_PROMPTS = 64
 PARITY_BATCH = 16
 MAX_REPLY_TOKENS = 40  # as served by default
-SCRIPTED_METHODS = (
-    GreedySearcher.sample,
-    GreedySearcher.beam,
-    GreedySearcher.target_scores,
-    GreedySearcher.attention,
-)
+SCRIPTED_METHODS = ("sample", "beam", "target_scores", "attention")
+
+CALIBRATION_PAIRS = 512
+AGREEMENT_PROMPTS = 1_000
+MIN_HELD_OUT_PROMPTS = 50
+LEFT_OUT = "it was left out with --no-int8"
+CANNOT_RUN = "the machine that published the model cannot run int8"
+
+# ``bot.model.quantised.quantise``: a searcher, and calibration pairs as source ids (N, S), source
+# lengths (N,) and target ids to ``EOS`` (N, T); to a searcher of int8 weights that has ``pack``.
+Quantise = Callable[[GreedySearcher, Tensor, Tensor, Tensor], nn.Module]
+OnProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -89,12 +104,25 @@ def compile_searcher(searcher: GreedySearcher, dtype: torch.dtype = torch.float1
     :param searcher: in evaluation mode; its weights become what ``dtype`` makes of them
     :param dtype: of the weights in the file; half precision halves it
     """
-    for method in SCRIPTED_METHODS:
-        torch.jit.export(method)  # else only what ``forward`` calls is compiled
-    scripted = torch.jit.script(searcher.to(dtype))
-    content = io.BytesIO()
-    torch.jit.save(scripted, content)
+    content = _scripted(searcher.to(dtype), SCRIPTED_METHODS)
     searcher.float()
+    return content
+
+
+def compile_int8(searcher: nn.Module) -> bytes:
+    """The int8 variant as TorchScript, its buffers as they are.
+
+    :param searcher: in evaluation mode, not packed: what ``pack`` makes belongs to one machine
+    """
+    return _scripted(searcher, (*SCRIPTED_METHODS, "pack"))
+
+
+def _scripted(searcher: nn.Module, methods: Sequence[str]) -> bytes:
+    for method in methods:
+        # Else only what ``forward`` calls is compiled.
+        torch.jit.export(getattr(type(searcher), method))
+    content = io.BytesIO()
+    torch.jit.save(torch.jit.script(searcher), content)
     return _without_debug_entries(content)
 
 
@@ -136,6 +164,107 @@ def parity_sources(splits: dict[str, EncodedPairs]) -> list[list[int]]:
     return list(islice(sources, PARITY_PROMPTS))
 
 
+@dataclass(frozen=True)
+class Int8Data:
+    """Real pairs that the int8 variant is made and judged with.
+
+    :param calibration: what its weights are rounded for
+    :param checked: pairs whose prompts it must answer as the float32 searcher does
+    :param what: what these are, in the plural
+    """
+
+    calibration: EncodedPairs
+    checked: EncodedPairs
+    what: str
+
+
+def int8_data(splits: Mapping[str, EncodedPairs]) -> Int8Data:
+    """Training pairs to calibrate with and held-out ones to check with, the same each time.
+
+    Where hardly any were held out, training pairs are checked.
+    """
+    train, held_out = splits["train"], splits["valid"].followed_by(splits["test"])
+    calibration = train.sample(CALIBRATION_PAIRS, seed=0)
+    if len(held_out) >= MIN_HELD_OUT_PROMPTS:
+        return Int8Data(calibration, held_out.sample(AGREEMENT_PROMPTS, 0), "held-out prompts")
+    return Int8Data(calibration, train.sample(AGREEMENT_PROMPTS, seed=1), "training prompts")
+
+
+@dataclass(frozen=True)
+class Searchers:
+    """The searchers of a version, compiled and checked.
+
+    :param files: their contents, by file name
+    :param int8_note: a sentence: how well int8 agrees with float32, or why there is no int8
+    """
+
+    files: dict[str, bytes]
+    int8_note: str
+
+
+def compile_searchers(
+    searcher: GreedySearcher,
+    dtype: torch.dtype,
+    check_sources: Sequence[list[int]],
+    int8: Int8Data | str,
+    quantise: Quantise | None,
+    on_progress: OnProgress,
+) -> Searchers:
+    """Compile a searcher, and its int8 variant, and check both.
+
+    :param dtype: of the reference's weights in its file
+    :param check_sources: sources that the compiled reference must answer as the eager one does
+    :param int8: pairs for the int8 variant, or why there can be none
+    :param quantise: makes the int8 variant; ``None`` if none is wanted
+    :param on_progress: called with a line before what takes seconds
+    :raises ParityError: if the compiled searcher writes other tokens
+    :raises AgreementError: if the int8 variant's replies differ too often, or are worse
+    """
+    reference = compile_searcher(searcher, dtype)
+    check_parity(searcher, reference, check_sources, MAX_REPLY_TOKENS)
+    files = {SEARCHER_FILE: reference}
+    if quantise is None:
+        int8 = LEFT_OUT
+    elif not int8_works():
+        int8 = CANNOT_RUN
+    if quantise is None or isinstance(int8, str):
+        return Searchers(files, f"There is no int8 variant: {int8}.")
+    pairs = int8.calibration
+    on_progress(f"making the int8 variant with {len(pairs):,} training pairs ...")
+    batch = collate(pairs, range(len(pairs)))
+    with quantised_tensors():
+        quantised = quantise(
+            searcher, batch.source_ids, batch.source_lengths, batch.next_ids.contiguous()
+        )
+        files[INT8_SEARCHER_FILE] = compile_int8(quantised.eval())
+    on_progress(f"comparing its replies to {len(int8.checked):,} {int8.what} with fp32's ...")
+    agreement = measure_agreement(
+        load_searcher(reference, "cpu"),
+        load_searcher(files[INT8_SEARCHER_FILE], "cpu", "int8"),
+        int8.checked,
+        int8.what,
+        MAX_REPLY_TOKENS,
+    )
+    agreement.check()
+    return Searchers(files, f"{agreement.figures}.")
+
+
+def compile_run(
+    trained: TrainedRun,
+    quantise: Quantise | None,
+    on_progress: OnProgress = lambda line: None,
+) -> Searchers:
+    """Compile what a run has made, its weights in half precision; as ``compile_searchers`` does."""
+    return compile_searchers(
+        trained.searcher,
+        torch.float16,
+        parity_sources(trained.splits),
+        int8_data(trained.splits),
+        quantise,
+        on_progress,
+    )
+
+
 class Published(TypedDict):
     """What is said of a version when it is published.
 
@@ -148,44 +277,23 @@ class Published(TypedDict):
     activate: bool
 
 
-def export(trained: TrainedRun, store: ModelStore, name: str, **about: Unpack[Published]) -> Path:
-    """Publish a trained model, its weights in half precision; as ``publish`` does."""
-    return publish(
-        trained.searcher,
-        trained.tokenizer,
-        trained.config.model,
-        parity_sources(trained.splits),
-        store,
-        name,
-        torch.float16,
-        **about,
-    )
-
-
 def publish(
-    searcher: GreedySearcher,
+    searchers: Searchers,
     tokenizer: Tokenizer,
     config: ModelConfig,
-    check_sources: Sequence[list[int]],
     store: ModelStore,
     name: str,
-    dtype: torch.dtype,
     **about: Unpack[Published],
 ) -> Path:
-    """Compile a searcher, check it against the eager one, and publish it.
+    """Publish what was compiled and checked.
 
-    :param check_sources: sources that both must answer with the same tokens
-    :param dtype: of the weights in the file
     :return: the version's directory
-    :raises ParityError: if the compiled searcher writes other tokens; nothing is published then
     :raises UsageError: if the name is malformed
     """
-    compiled = compile_searcher(searcher, dtype)
-    check_parity(searcher, compiled, check_sources, MAX_REPLY_TOKENS)
     return store.publish(
         name,
         {
-            SEARCHER_FILE: compiled,
+            **searchers.files,
             TOKENIZER_FILE: tokenizer.to_json().encode(),
             MODEL_CARD_FILE: about["card"].encode(),
         },

@@ -37,9 +37,12 @@ def printable(text: str) -> str:
     return "".join(c for c in text[:100] if c.isprintable() and c not in "|`<>")
 
 
-def import_card(name: str, model: ImportedModel, replies: Sequence[tuple[str, str]]) -> str:
+def import_card(
+    name: str, model: ImportedModel, int8_note: str, replies: Sequence[tuple[str, str]]
+) -> str:
     """A model card, Markdown: where the model is from, what it is, how it talks.
 
+    :param int8_note: a sentence: how well int8 agrees with float32, or why there is no int8
     :param replies: prompts and the model's replies to them
     """
     rows = "\n".join(f"| {label} | {value} |" for label, value in facts(model))
@@ -47,8 +50,8 @@ def import_card(name: str, model: ImportedModel, replies: Sequence[tuple[str, st
     return f"""# {name}
 
 Imported from the checkpoint `{printable(model.file_name)}`, SHA-256 `{model.sha256}`. Nothing was
-trained or rounded: the weights are the checkpoint's, in single precision, and the replies are those
-of the tutorial's greedy search up to its first end of sentence.
+trained or rounded: the weights are the checkpoint's, in single precision, and the replies in fp32
+are those of the tutorial's greedy search up to its first end of sentence. {int8_note}
 
 | | |
 |---|---|
@@ -67,7 +70,7 @@ left out. What it says was learnt from texts that Causerie has not seen and did 
 
 ## How it talks
 
-Greedy search, unedited.
+Greedy search in fp32, unedited.
 
 | prompt | reply |
 |---|---|

@@ -9,12 +9,10 @@ import hashlib
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
 
 import torch
 from torch import Tensor
 
-from bot.artifact.store import ModelStore
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import (
@@ -27,7 +25,20 @@ from bot.text.tokenizer import (
     well_formed,
     word_level,
 )
-from bot.training.export import PARITY_PROMPTS, Published, publish
+from bot.training.corpora.lines import ReadingLog
+from bot.training.corpora.packages import read_smalltalk
+from bot.training.dataset import encode_examples
+from bot.training.export import (
+    AGREEMENT_PROMPTS,
+    CALIBRATION_PAIRS,
+    PARITY_PROMPTS,
+    Int8Data,
+    OnProgress,
+    Quantise,
+    Searchers,
+    compile_searchers,
+)
+from bot.training.selection import Example
 from bot.training.tutorial_checkpoint import GRU_TENSORS, TutorialCheckpoint
 from bot.training.tutorial_vocabulary import SPECIAL_COUNT
 
@@ -39,6 +50,8 @@ NEVER = -1e4
 # tanh(x) is x, to float32's precision, for an x this small; a power of two scales without rounding.
 LINEAR_SCALE = 2.0**-14
 MAX_PARITY_WORDS = 9
+MAX_SMALLTALK_WORDS = 9  # of a turn, as in the tutorial's training
+MIN_SMALLTALK_PAIRS = 200
 
 
 @dataclass(frozen=True)
@@ -184,17 +197,50 @@ def parity_sources(vocabulary_size: int) -> list[list[int]]:
     ]
 
 
-def publish_import(
-    model: ImportedModel, store: ModelStore, name: str, **about: Unpack[Published]
-) -> Path:
-    """Publish an imported model, its weights in float32; as ``export.publish`` does."""
-    return publish(
+def int8_data(tokenizer: Tokenizer) -> Int8Data | str:
+    """Small talk in words that the model knows, in place of the texts it was trained on.
+
+    The packaged exchanges of one message and one reply: one half to make the int8 variant with, the
+    other to check it with.
+
+    :return: the pairs, or why the model can have no int8 variant
+    """
+    exchanges = {tuple(conversation.turns) for conversation in read_smalltalk(ReadingLog())}
+    known = [
+        Example((prompt,), reply)
+        for prompt, reply in sorted(turns for turns in exchanges if len(turns) == 2)
+        if all(_is_known(tokenizer, text) for text in (prompt, reply))
+    ]
+    if len(known) < MIN_SMALLTALK_PAIRS:
+        return (
+            f"the vocabulary has all words of only {len(known)} exchanges of the packaged small"
+            f" talk, and {MIN_SMALLTALK_PAIRS} are needed to check it"
+        )
+    pairs = encode_examples(known, tokenizer, MAX_SMALLTALK_WORDS + 2)
+    shuffled = pairs.sample(CALIBRATION_PAIRS + AGREEMENT_PROMPTS, seed=0)
+    calibration = min(CALIBRATION_PAIRS, len(shuffled) // 2)
+    return Int8Data(
+        shuffled.select(range(calibration)),
+        shuffled.select(range(calibration, len(shuffled))),
+        "prompts of small talk",
+    )
+
+
+def _is_known(tokenizer: Tokenizer, text: str) -> bool:
+    return tokenizer.knows(text) and 1 <= len(tokenizer.encode(text)) <= MAX_SMALLTALK_WORDS
+
+
+def compile_import(
+    model: ImportedModel,
+    quantise: Quantise | None,
+    on_progress: OnProgress = lambda line: None,
+) -> Searchers:
+    """Compile an imported model, its weights in float32; as ``compile_searchers`` does."""
+    return compile_searchers(
         model.searcher,
-        model.tokenizer,
-        model.config,
-        parity_sources(model.config.vocabulary_size),
-        store,
-        name,
         torch.float32,
-        **about,
+        parity_sources(model.config.vocabulary_size),
+        int8_data(model.tokenizer),
+        quantise,
+        on_progress,
     )

@@ -45,6 +45,7 @@ def model_card(
     processes: int,
     hours: float,
     held_out: HeldOutLoss,
+    int8_note: str,
     replies: Sequence[tuple[str, str]],
 ) -> str:
     """Markdown: what the model is, what it was trained on, how good it is, how it talks.
@@ -52,6 +53,7 @@ def model_card(
     :param pairs: training pairs an epoch
     :param processes: how many shared the work
     :param held_out: on the test split; NaN if that is empty
+    :param int8_note: a sentence: how well int8 agrees with float32, or why there is no int8
     :param replies: prompts and the model's replies to them
     """
     model = config.model
@@ -96,9 +98,11 @@ decoder |
 
 {_measured(held_out)}
 
+{int8_note}
+
 ## How it talks
 
-Greedy search, unedited.
+Greedy search in fp32, unedited.
 
 | prompt | reply | verdict |
 |---|---|---|

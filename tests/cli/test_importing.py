@@ -1,5 +1,6 @@
 """``import-checkpoint``, mostly as a process."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ def test_a_checkpoint_is_imported_and_talked_to(tmp_path: Path) -> None:
     for found in ("words:          207", "hidden size:    24", "attention:      dot", "100\n"):
         assert found in output
     assert f"MODEL_STORE={store} python -m bot chat --model mine" in output
+    note = r"There is no int8 variant: the vocabulary has all words of only \d+ exchanges"
+    assert re.search(note, output)
+    assert re.search(note, (store / "mine" / "1" / "MODEL_CARD.md").read_text("utf-8"))
     prompt, _ = pairs()[0]
     chat = bot("chat", "--model=mine", stdin=f"{prompt}\n".encode(), MODEL_STORE=str(store))
     expected = " ".join(model.reply(prompt, 40))
@@ -30,11 +34,13 @@ def test_a_checkpoint_is_imported_and_talked_to(tmp_path: Path) -> None:
 def test_a_version_is_activated_only_if_wanted(tmp_path: Path) -> None:
     path = TutorialModel("dot", 4, 1, 1).save(tmp_path / "a.tar")
     options = ("--name=mine", "--no-activate", "--description=From home.", "--language=de")
+    options += ("--no-int8",)
     arguments = ["import-checkpoint", str(path), *options, f"--store={tmp_path / 'store'}"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     (version,) = ModelStore(tmp_path / "store").versions()
     assert not version.active
+    assert "left out with --no-int8" in result.output
     manifest = (version.path / "manifest.json").read_text()
     assert '"From home."' in manifest
     assert '"language": "de"' in manifest

@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from command import bot
 
+from bot.artifact.precision import int8_works
+
+needs_int8 = pytest.mark.skipif(not int8_works(), reason="int8 does not work on this machine")
+
 
 @pytest.fixture
 def store(animal_store: Path, tmp_path: Path) -> Path:
@@ -37,6 +41,38 @@ def test_show_prints_the_manifest_and_the_card(store: Path) -> None:
     assert code == 0
     assert '"sha256"' in output
     assert "# Animals" in output
+
+
+def test_list_and_show_say_which_precisions_a_version_has(store: Path, int8_store: Path) -> None:
+    for root, precisions in ((store, "fp32, half"), (int8_store, "fp32, half, int8")):
+        _, listed, _ = models("list", store=root)
+        assert f" {precisions} " in listed
+        _, shown, _ = models("show", store=root)
+        assert f"\nPrecisions: {precisions}\n" in shown
+
+
+def test_verify_checks_the_int8_variant_too(int8_store: Path, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    shutil.copytree(int8_store, root)
+    code, output, _ = models("verify", store=root)
+    assert code == 0
+    assert "searcher-int8.pt: ok" in output
+    (root / "animals" / "1" / "searcher-int8.pt").unlink()
+    code, output, _ = models("verify", store=root)
+    assert code == 1
+    assert "searcher-int8.pt is listed in manifest.json and is not there" in output
+
+
+@needs_int8
+def test_graph_prints_that_of_the_precision(int8_store: Path) -> None:
+    code, int8, _ = models("graph", "--precision=int8", store=int8_store)
+    assert code == 0
+    assert "\n# pack\n" in int8
+    _, fp32, _ = models("graph", "--precision=fp32", store=int8_store)
+    assert "graph(%self" in fp32
+    assert "\n# pack\n" not in fp32
+    code, _, errors = models("graph", "--precision=int4", store=int8_store)
+    assert (code, len(errors.splitlines())) == (2, 1)
 
 
 def test_graph_prints_torchscript(store: Path) -> None:

@@ -1,6 +1,7 @@
 """``run`` and ``chat`` as processes."""
 
 import contextlib
+import logging
 import os
 import pty
 import re
@@ -14,8 +15,14 @@ from pathlib import Path
 import pytest
 from command import COMMAND, ROOT, bot, clean_environment, empty_folder
 
+from bot.artifact.precision import int8_works
+from bot.cli.serving import serving
+from bot.settings import Settings
+
 CAT = b"Please, number 3, tell me about the cat.\n"
 OWL = b"please number 40 tell me about the owl\n"
+
+needs_int8 = pytest.mark.skipif(not int8_works(), reason="int8 does not work on this machine")
 
 
 def test_chat_answers_each_line_of_a_pipe_with_one_line(animal_store: Path) -> None:
@@ -103,6 +110,62 @@ def test_search_options_that_make_no_sense_are_usage_errors(
     result = bot("chat", *options, stdin=CAT, MODEL_STORE=str(animal_store))
     assert (result.returncode, result.stdout) == (2, b"")
     assert words in result.stderr.decode()
+
+
+@needs_int8
+@pytest.mark.parametrize(
+    ("command", "option", "variable", "reply"),
+    [
+        ("chat", None, None, "The cat says hoot."),  # auto, on a CPU: int8
+        ("chat", "int8", "fp32", "The cat says hoot."),
+        ("chat", "fp32", None, "The cat says meow."),
+        ("chat", "half", None, "The cat says meow."),
+        ("chat", None, "fp32", "The cat says meow."),
+        ("run", None, None, "The cat says hoot."),
+        ("run", "fp32", None, "The cat says meow."),
+    ],
+)
+def test_the_precision_is_the_options_or_the_settings(
+    int8_store: Path, command: str, option: str | None, variable: str | None, reply: str
+) -> None:
+    options = () if option is None else (f"--precision={option}",)
+    variables = {} if variable is None else {"PRECISION": variable}
+    result = bot(
+        command, *options, stdin=CAT, MODEL_STORE=str(int8_store), DEVICE="cpu", **variables
+    )
+    assert result.stdout.decode() == f"{reply}\n", result.stderr.decode()
+
+
+@pytest.mark.parametrize("command", ["chat", "run"])
+def test_an_unknown_precision_is_one_sentence_and_a_usage_error(
+    animal_store: Path, command: str
+) -> None:
+    expected = "error: 'int4' is not a precision; use auto, fp32, int8 or half.\n"
+    result = bot(command, "--precision=int4", stdin=CAT, MODEL_STORE=str(animal_store))
+    assert (result.returncode, result.stdout, result.stderr.decode()) == (2, b"", expected)
+    result = bot(command, stdin=CAT, MODEL_STORE=str(animal_store), PRECISION="int4")
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.decode() == (
+        "error: PRECISION is 'int4'; it must be one of auto, fp32, int8, half.\n"
+    )
+
+
+def test_int8_that_a_model_has_not_is_a_failure_that_says_how_to_get_it(animal_store: Path) -> None:
+    result = bot("chat", "--precision=int8", stdin=CAT, MODEL_STORE=str(animal_store), DEVICE="cpu")
+    assert (result.returncode, result.stdout) == (1, b"")
+    (sentence,) = result.stderr.decode().splitlines()
+    assert "animals/1 has no int8 variant; export its training run again" in sentence
+
+
+async def test_what_is_served_is_logged_at_start_for_the_service(
+    animal_store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(_env_file=None, model_store=animal_store, device="cpu", precision="half")
+    with caplog.at_level(logging.INFO):
+        async with serving(settings):
+            assert caplog.messages == []  # a chat's standard error is for the user
+        async with serving(settings, announce=logging.INFO):
+            assert caplog.messages == ["animals/1 on cpu, half"]
 
 
 def test_scores_are_not_for_discord(tmp_path: Path) -> None:

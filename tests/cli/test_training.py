@@ -1,14 +1,17 @@
 """``train`` and ``export`` as processes."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from command import COMMAND, bot, clean_environment, empty_folder
 
+from bot.artifact.precision import int8_works
 from bot.training import checkpoint
 from bot.training.run import RunConfig
 
@@ -38,15 +41,37 @@ def test_a_model_is_trained_exported_and_talked_to(corpus: Path, tmp_path: Path)
         "train", f"--run={tmp_path / 'tuned'}", f"--base={run}", f"--corpus={corpus}", "--steps=2"
     )
     assert tuned.returncode == 0, tuned.stderr.decode()
-    exported = bot("export", run, "--name=mine", f"--store={store}")
+    # Twenty steps leave replies so close that eight bits might choose others.
+    exported = bot("export", run, "--name=mine", f"--store={store}", "--no-int8")
     assert exported.returncode == 0, exported.stderr.decode()
     told = f"Talk to it with: MODEL_STORE='{store}' python -m bot chat --model mine"
     assert told in exported.stderr.decode()
     card = (store / "mine" / "1" / "MODEL_CARD.md").read_text()
     assert "perplexity" in card
     assert card.count("\n| ") > 30, "the card shows thirty prompts with their replies"
+    note = "There is no int8 variant: it was left out with --no-int8."
+    assert f"\n{note}\n" in card
+    assert f"{note}\n" in exported.stderr.decode()
     chat = bot("chat", "--model=mine", stdin=b"hello\n", MODEL_STORE=str(store))
     assert len(chat.stdout.splitlines()) == 1
+
+
+@pytest.mark.skipif(not int8_works(), reason="int8 does not work on this machine")
+def test_export_publishes_int8_and_tells_how_well_it_agrees(
+    trained_run: Path, tmp_path: Path
+) -> None:
+    exported = bot("export", trained_run, "--name=mine", f"--store={tmp_path}")
+    told = exported.stderr.decode()
+    assert exported.returncode == 0, told
+    note = re.search(
+        r"^The int8 variant answers .+ of 875 training prompts as fp32 .+$", told, re.M
+    )
+    assert note
+    assert f"\n{note[0]}\n" in (tmp_path / "mine" / "1" / "MODEL_CARD.md").read_text()
+    prompt = b"Please, number 3, tell me about the cat.\n"
+    for precision in ("int8", "fp32"):
+        chat = bot("chat", f"--precision={precision}", stdin=prompt, MODEL_STORE=str(tmp_path))
+        assert chat.stdout == b"The cat says meow.\n", chat.stderr.decode()
 
 
 def test_ctrl_c_saves_and_says_how_to_resume(corpus: Path, tmp_path: Path) -> None:
@@ -183,7 +208,7 @@ def test_a_small_corpus_is_trained_on_and_exported_without_held_out_replies(
     patient = bot("train", f"--run={run}", "--resume", "--steps=4", "--patience=1")
     assert patient.returncode == 2
     assert RunConfig.read(run).training.steps == 2
-    exported = bot("export", run, "--name=few", f"--store={store}")
+    exported = bot("export", run, "--name=few", f"--store={store}", "--no-int8")
     assert exported.returncode == 0, exported.stderr.decode()
     assert "No held-out replies" in (store / "few" / "1" / "MODEL_CARD.md").read_text()
     again = bot("train", *options)

@@ -8,7 +8,7 @@ import torch
 from bot.text.tokenizer import BOS_ID, EOS_ID, UNK_ID, train_bpe, train_word_level
 from bot.training import dataset
 from bot.training.batches import collate, epoch_order, in_order
-from bot.training.dataset import encode_examples
+from bot.training.dataset import EncodedPairs, encode_examples
 from bot.training.selection import Example
 
 
@@ -49,6 +49,32 @@ def test_a_batch_is_the_padded_pairs() -> None:
     assert batch.previous_ids[:, 0].tolist() == [BOS_ID, BOS_ID]
     short = tokenizer.encode(EXAMPLES[0].reply)
     assert batch.next_ids[0, : len(short) + 2].tolist() == [*short, EOS_ID, 0]
+
+
+def test_pairs_are_selected_drawn_and_joined_whole() -> None:
+    tokenizer = train_bpe(TEXTS, 400, 12)
+    encoded = encode_examples(EXAMPLES, tokenizer, 40)
+
+    def texts(pairs: EncodedPairs) -> list[tuple[str, str, int]]:
+        return [
+            (
+                tokenizer.decode(pairs.source(i).tolist()),
+                tokenizer.decode(pairs.target(i).tolist()),
+                int(pairs.characters[i]),
+            )
+            for i in range(len(pairs))
+        ]
+
+    everything = texts(encoded)
+    assert everything[5][1:] == (EXAMPLES[5].reply, len(EXAMPLES[5].reply))
+    some, others = encoded.select([7, 3]), encoded.select([5])
+    assert texts(some) == [everything[7], everything[3]]
+    assert texts(some.followed_by(others)) == [everything[i] for i in (7, 3, 5)]
+    assert texts(encoded.select([]).followed_by(others)) == [everything[5]]
+    drawn = texts(encoded.sample(40, seed=1))
+    assert len(set(drawn)) == 40
+    assert drawn == texts(encoded.sample(40, seed=1)) != texts(encoded.sample(40, seed=2))
+    assert sorted(texts(encoded.sample(1_000, seed=1))) == sorted(everything)
 
 
 def test_a_reply_past_the_limit_is_left_out() -> None:

@@ -7,19 +7,27 @@ from pathlib import Path
 
 import pytest
 import torch
+from rounded import damaged, rounded
 from small_runs import publish_animals
 
 from bot.artifact.artifact import Artifact
+from bot.artifact.manifest import INT8_SEARCHER_FILE, Manifest
+from bot.artifact.precision import int8_works
 from bot.artifact.store import ModelStore
-from bot.errors import CheckpointError, DivergenceError, ParityError
+from bot.errors import AgreementError, CheckpointError, DivergenceError, ParityError
 from bot.model.search import GreedySearcher
 from bot.training import checkpoint
 from bot.training.export import (
     TrainedRun,
     check_parity,
+    compile_int8,
+    compile_run,
     compile_searcher,
+    int8_data,
     parity_sources,
 )
+
+needs_int8 = pytest.mark.skipif(not int8_works(), reason="int8 does not work on this machine")
 
 
 @pytest.fixture
@@ -70,6 +78,90 @@ def test_nothing_is_published_when_the_searcher_disagrees(
     with pytest.raises(ParityError):
         publish(trained, tmp_path)
     assert ModelStore(tmp_path).versions() == []
+
+
+@needs_int8
+def test_an_int8_variant_is_published_with_the_reference(
+    trained: TrainedRun, tmp_path: Path
+) -> None:
+    path = publish_animals(trained, ModelStore(tmp_path), rounded)
+    assert Manifest.read(path).precisions == ("fp32", "half", "int8")
+    assert not any(ModelStore(tmp_path).verify().values())
+    source = trained.tokenizer.encode_source("Please, number 3, tell me about the cat.")
+    for precision in ("fp32", "int8", "half"):
+        artifact = Artifact.load(path, precision=precision)
+        (reply,) = artifact.search([source], 12)
+        assert artifact.tokenizer.decode(reply) == "The cat says meow.", precision
+        assert artifact.hypotheses([source], 12)[0][0].token_ids == reply
+        assert len(artifact.attention(source, reply)) == len(reply)
+
+
+@needs_int8
+def test_an_int8_variant_that_disagrees_is_refused_with_the_figures_and_nothing_is_published(
+    trained: TrainedRun, tmp_path: Path
+) -> None:
+    with pytest.raises(AgreementError, match=r"\d of 875 training prompts as fp32 does \(\d"):
+        publish_animals(trained, ModelStore(tmp_path), damaged)
+    assert ModelStore(tmp_path).versions() == []
+
+
+@needs_int8
+def test_what_takes_seconds_is_announced_and_the_agreement_told(trained: TrainedRun) -> None:
+    lines: list[str] = []
+    searchers = compile_run(trained, rounded, lines.append)
+    assert lines == [
+        "making the int8 variant with 512 training pairs ...",
+        "comparing its replies to 875 training prompts with fp32's ...",
+    ]
+    assert searchers.int8_note == (
+        "The int8 variant answers 875 of 875 training prompts as fp32 does (100.0%)."
+    )
+
+
+def test_without_int8_only_the_reference_is_published(trained: TrainedRun, tmp_path: Path) -> None:
+    assert compile_run(trained, None).int8_note == (
+        "There is no int8 variant: it was left out with --no-int8."
+    )
+    path = publish_animals(trained, ModelStore(tmp_path), None)
+    assert Manifest.read(path).precisions == ("fp32", "half")
+    assert not (path / INT8_SEARCHER_FILE).exists()
+
+
+def test_a_machine_that_cannot_run_int8_publishes_without_and_says_so(
+    trained: TrainedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.quantized, "engine", "onednn")  # has no such operator
+    assert not int8_works()
+    searchers = compile_run(trained, rounded)
+    assert INT8_SEARCHER_FILE not in searchers.files
+    assert "cannot run int8" in searchers.int8_note
+
+
+def test_int8_is_made_with_training_pairs_and_checked_with_held_out_ones(
+    trained: TrainedRun,
+) -> None:
+    train, held_out = trained.splits["train"], trained.splits["train"].sample(60, seed=5)
+    splits = {"train": train, "valid": held_out.select(range(40)), "test": held_out}
+    data = int8_data(splits)
+    assert (len(data.calibration), len(data.checked), data.what) == (512, 100, "held-out prompts")
+    checked = {tuple(data.checked.source(i).tolist()) for i in range(100)}
+    assert checked == {tuple(held_out.source(i).tolist()) for i in range(60)}
+    few = int8_data(splits | {"test": held_out.select(range(9))})
+    assert (len(few.calibration), len(few.checked), few.what) == (512, 875, "training prompts")
+    again = int8_data(splits)
+    assert torch.equal(data.calibration.sources, again.calibration.sources)
+    many = int8_data(splits | {"test": train.followed_by(train)})
+    assert len(many.checked) == 1_000
+
+
+@needs_int8
+def test_the_int8_file_keeps_the_types_of_its_buffers(trained: TrainedRun, tmp_path: Path) -> None:
+    searcher = rounded(trained.searcher, *[torch.empty(0)] * 3).eval()
+    searcher.register_buffer("values", torch.ones(3, dtype=torch.int8))
+    (tmp_path / "a.pt").write_bytes(compile_int8(searcher))
+    buffers = dict(torch.jit.load(tmp_path / "a.pt").named_buffers())
+    assert buffers["values"].dtype == torch.int8
+    assert buffers["bias"].dtype == torch.float32
 
 
 def test_the_file_does_not_name_the_machine_that_made_it(trained: TrainedRun) -> None:

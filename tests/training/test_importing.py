@@ -5,6 +5,7 @@ it, on models that were trained there.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounded import RoundedSearcher
 from tutorial_model import (
     TutorialModel,
     Voc,
@@ -24,11 +26,18 @@ from tutorial_model import (
 from typer.testing import CliRunner
 
 from bot.artifact.artifact import Artifact
+from bot.artifact.manifest import INT8_SEARCHER_FILE, SEARCHER_FILE
+from bot.artifact.precision import int8_works
 from bot.artifact.store import ModelStore
 from bot.cli import app
 from bot.errors import UsageError
 from bot.text.tokenizer import EOS_ID, SEP_ID, SPECIAL_SYMBOLS, UNK_ID
-from bot.training.importing import ImportedModel
+from bot.training.corpora.lines import ReadingLog
+from bot.training.corpora.packages import read_smalltalk
+from bot.training.dataset import EncodedPairs
+from bot.training.export import Int8Data
+from bot.training.import_card import import_card
+from bot.training.importing import ImportedModel, compile_import, int8_data
 
 MAX_LENGTH = 10  # the tutorial's
 
@@ -44,7 +53,7 @@ def import_file(path: Path, store: Path, *options: str) -> Artifact:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output
-    return Artifact.load(ModelStore(store).resolve("imported"))
+    return Artifact.load(ModelStore(store).resolve("imported"), precision="fp32")
 
 
 @dataclass
@@ -223,6 +232,44 @@ def test_the_tutorials_normalisation_is_given_up_only_where_it_loses_most_words(
     adapted = with_words(["ça", "va", "très", "été"], tmp_path, ancestor=False)
     assert not adapted.normalises
     assert adapted.tokenizer.encode("Ça va") == [5, 6]
+
+
+@pytest.fixture(scope="module")
+def well_read(tmp_path_factory: pytest.TempPathFactory) -> ImportedModel:
+    """An untrained checkpoint whose vocabulary has most of the packaged small talk."""
+    turns = [turn for c in read_smalltalk(ReadingLog()) for turn in c.turns[:2]]
+    words = dict.fromkeys(word for turn in turns for word in normalise(turn).split())
+    return with_words(list(words), tmp_path_factory.mktemp("well_read"), ancestor=False)
+
+
+def test_int8_is_made_and_checked_with_small_talk_of_known_words(
+    well_read: ImportedModel, dot: TutorialModel, tmp_path: Path
+) -> None:
+    data = int8_data(well_read.tokenizer)
+    assert isinstance(data, Int8Data)
+    assert len(data.calibration) == 512
+    assert len(data.checked) > 400
+    lengths = data.checked.source_starts.diff()
+    assert 2 <= int(lengths.min()) <= int(lengths.max()) <= 10  # words, and EOS
+
+    def exchanges(pairs: EncodedPairs) -> set[tuple[str, str]]:
+        return {(str(pairs.source(i)), str(pairs.target(i))) for i in range(len(pairs))}
+
+    assert not exchanges(data.calibration) & exchanges(data.checked)
+    few = int8_data(ImportedModel.read(dot.save(tmp_path / "a.tar")).tokenizer)
+    assert isinstance(few, str)
+    assert re.search(r"only \d+ exchanges of the packaged small talk, and 200 are needed", few)
+
+
+@pytest.mark.skipif(not int8_works(), reason="int8 does not work on this machine")
+def test_an_imported_model_has_an_int8_variant_if_that_can_be_checked(
+    well_read: ImportedModel,
+) -> None:
+    # Untrained, its scores are so close that eight bits would not do.
+    searchers = compile_import(well_read, lambda searcher, *_: RoundedSearcher(searcher, 2**20))
+    assert searchers.files.keys() == {SEARCHER_FILE, INT8_SEARCHER_FILE}
+    assert re.search(r"of \d+ prompts of small talk as fp32 does", searchers.int8_note)
+    assert searchers.int8_note in import_card("mine", well_read, searchers.int8_note, [])
 
 
 def test_words_spelt_like_our_symbols_are_harmless(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def card_of(config: RunConfig, processes: int = 1, **training: Any) -> str:
         processes=processes,
         hours=0.1,
         held_out=HeldOutLoss(2.0, 1.0),
+        int8_note="The int8 variant answers like fp32.",
         replies=[("Hi!", "Hello.")],
     )
 
@@ -39,6 +40,10 @@ def test_a_card_names_the_vocabulary_and_how_much_is_read(config: RunConfig) -> 
     assert "byte-level BPE" not in card_of(words)
     assert "words, lower case" in card_of(words)
     assert "answers one line of chat" in card_of(words)
+
+
+def test_a_card_says_how_well_int8_agrees(config: RunConfig) -> None:
+    assert "\nThe int8 variant answers like fp32.\n" in card_of(config)
 
 
 def test_a_card_names_what_was_optimised_and_how(config: RunConfig) -> None:
