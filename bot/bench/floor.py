@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
+from bot.artifact.precision import int8_works, quantised_tensors
 from bot.bench.timing import Seconds
 from bot.model.seq2seq import ModelConfig
 
 LARGE_BYTES = 256 * 2**20  # far larger than a last-level cache
+COLUMNS = 512  # of the matrices that bandwidth is measured with: about a hidden size
 MATRIX_VECTOR, MATRIX_VECTOR_INT8 = "matrix-vector float32", "matrix-vector int8"
 READ, LARGE = "read", ", large buffer"
 
@@ -84,26 +86,28 @@ class BandwidthProbe:
     """Matrix-vector products that are measured beside searches.
 
     :param size: of the int8 weights, in bytes
-    :param columns: of the matrices, such as the model's hidden size
+    :param large: of a buffer that no cache holds
     """
 
-    def __init__(self, size: int, columns: int, large: int = LARGE_BYTES) -> None:
+    def __init__(self, size: int, large: int) -> None:
         self._bytes: dict[str, int] = {}
+        works = int8_works()
         self.subjects: dict[str, Callable[[int], object]] = {}
         self.large_subjects: dict[str, Callable[[int], object]] = {}
         for suffix, wanted, subjects in (
             ("", size, self.subjects),
             (LARGE, large, self.large_subjects),
         ):
-            matrix = torch.ones(max(1, wanted // (4 * columns)), columns)
+            matrix = torch.ones(max(1, wanted // (4 * COLUMNS)), COLUMNS)
             subjects[MATRIX_VECTOR + suffix] = _float_product(matrix)
             self._bytes[MATRIX_VECTOR + suffix] = matrix.numel() * 4
             if not suffix:
                 subjects[READ] = _read(matrix)
                 self._bytes[READ] = matrix.numel() * 4
-            rows = max(1, wanted // columns)
-            subjects[MATRIX_VECTOR_INT8 + suffix] = _int8_product(rows, columns)
-            self._bytes[MATRIX_VECTOR_INT8 + suffix] = rows * columns
+            if works:
+                rows = max(1, wanted // COLUMNS)
+                subjects[MATRIX_VECTOR_INT8 + suffix] = _int8_product(rows)
+                self._bytes[MATRIX_VECTOR_INT8 + suffix] = rows * COLUMNS
 
     def bandwidth(self, seconds: dict[str, Seconds]) -> Bandwidth:
         """From the measurements of all subjects."""
@@ -112,10 +116,8 @@ class BandwidthProbe:
             for name, size in self._bytes.items()
         }
         return Bandwidth(
-            matrix_vector=max(rates[MATRIX_VECTOR], rates[MATRIX_VECTOR_INT8]),
-            large_matrix_vector=max(
-                rates[MATRIX_VECTOR + LARGE], rates[MATRIX_VECTOR_INT8 + LARGE]
-            ),
+            matrix_vector=max(rates[name] for name in self.subjects if name != READ),
+            large_matrix_vector=max(rates[name] for name in self.large_subjects),
             read=rates[READ],
         )
 
@@ -129,18 +131,14 @@ def _read(matrix: torch.Tensor) -> Callable[[int], object]:
     return lambda _: matrix.sum()
 
 
-def _int8_product(rows: int, columns: int) -> Callable[[int], object]:
-    """oneDNN's, with its weights packed."""
-    packed = torch.ops.onednn.qlinear_prepack(
-        torch.ones(rows, columns, dtype=torch.int8), [1, columns]
-    )
-    vector = torch.ones(1, columns, dtype=torch.uint8)
-    scales, zero_points = torch.ones(rows), torch.zeros(rows, dtype=torch.long)
-
-    def product(_: int) -> object:
-        return torch.ops.onednn.qlinear_pointwise(
-            *(vector, 1.0, 0, packed, scales, zero_points, None),
-            *(1.0, 0, torch.float32, "none", [], ""),
+def _int8_product(rows: int) -> Callable[[int], object]:
+    """The kernel that int8 is served with."""
+    scales, zero_points = torch.ones(rows).double(), torch.zeros(rows, dtype=torch.long)
+    with quantised_tensors():
+        weight = torch._make_per_channel_quantized_tensor(
+            torch.ones(rows, COLUMNS, dtype=torch.int8), scales, zero_points, 0
         )
-
-    return product
+        packed = torch.ops.quantized.linear_prepack(weight, None)
+    multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+    vector = torch.ones(1, COLUMNS)
+    return lambda _: multiply(vector, 1.0, 128, packed)

@@ -9,14 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bot.artifact.artifact import load_searcher
-from bot.artifact.manifest import SEARCHER_FILE, TOKENIZER_FILE, Manifest
+from bot.artifact.artifact import load_searcher, search_batch
+from bot.artifact.manifest import INT8_SEARCHER_FILE, SEARCHER_FILE, TOKENIZER_FILE, Manifest
+from bot.artifact.precision import int8_works, quantised_tensors
 from bot.bench.prompts import hashed_ids
 from bot.errors import ManifestError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
-from bot.training.export import compile_searcher
+from bot.training.export import Quantise, compile_int8, compile_searcher
 
 MAX_STEPS = 10  # the tutorial's MAX_LENGTH
 TUTORIAL_SIZE = ModelConfig(vocabulary_size=8000, dropout=0.0)
@@ -59,13 +60,17 @@ class BenchModel:
 
 
 def made_model(
-    prompts: Sequence[str], config: ModelConfig = TUTORIAL_SIZE, mean_steps: float = TRAINED_STEPS
+    prompts: Sequence[str],
+    quantise: Quantise,
+    config: ModelConfig = TUTORIAL_SIZE,
+    mean_steps: float = TRAINED_STEPS,
 ) -> BenchModel:
     """A model whose weights come from a seed, and which ends its replies as a trained one does.
 
     What it writes means nothing, and each step costs what it costs in a trained model. The bias of
     ``EOS`` is chosen so that the prompts' replies have ``mean_steps`` steps on average.
 
+    :param quantise: makes the int8 searcher, for which the model's own replies are the pairs
     :param mean_steps: of at most ``MAX_STEPS``
     """
     generator = torch.Generator().manual_seed(0)
@@ -82,7 +87,17 @@ def made_model(
     model.output.bias[EOS_ID] = _end_bias(model, sources, mean_steps)
     eager = GreedySearcher(model, PAD_ID, BOS_ID, EOS_ID).eval()
     fp32 = load_searcher(compile_searcher(eager, torch.float32), "cpu")
-    return BenchModel("tutorial size", config, eager, fp32, int8_of(eager, sources), sources)
+    int8 = _int8_of(eager, sources, quantise) if int8_works() else None
+    return BenchModel("tutorial size", config, eager, fp32, int8, sources)
+
+
+def _int8_of(eager: GreedySearcher, sources: Sequence[list[int]], quantise: Quantise) -> Any:
+    """The int8 searcher, compiled, loaded and packed."""
+    with quantised_tensors():
+        with torch.inference_mode():
+            replies, _, _ = eager(*_padded(sources), MAX_STEPS)
+        quantised = quantise(eager, *_padded(sources), replies.clone()).eval()
+        return load_searcher(compile_int8(quantised), "cpu", "int8")
 
 
 def stored_model(directory: Path, prompts: Sequence[str]) -> BenchModel:
@@ -99,6 +114,9 @@ def stored_model(directory: Path, prompts: Sequence[str]) -> BenchModel:
         manifest.max_source_turns,
     )
     fp32 = load_searcher(manifest.read_file(directory, SEARCHER_FILE), "cpu")
+    int8 = None
+    if INT8_SEARCHER_FILE in manifest.files and int8_works():
+        int8 = load_searcher(manifest.read_file(directory, INT8_SEARCHER_FILE), "cpu", "int8")
     name = f"{manifest.name}/{manifest.version}"
     try:
         config = ModelConfig(**manifest.model)
@@ -111,15 +129,16 @@ def stored_model(directory: Path, prompts: Sequence[str]) -> BenchModel:
         ) from error
     eager.eval().requires_grad_(requires_grad=False)
     sources = [tokenizer.encode_source(prompt) for prompt in prompts]
-    return BenchModel(name, config, eager, fp32, None, sources)
+    return BenchModel(name, config, eager, fp32, int8, sources)
 
 
-def mean_steps_of(searcher: GreedySearcher, sources: Sequence[list[int]]) -> float:
-    """How many steps replies to these sources have on average, ``EOS`` included."""
-    with torch.inference_mode():
-        tokens, _, lengths = searcher(*_padded(sources), MAX_STEPS)
-    ended = (tokens == searcher.eos_id).any(dim=1)
-    return float((lengths + ended.long()).float().mean())
+def steps_of(searcher: Any, sources: Sequence[list[int]]) -> list[int]:
+    """How many steps the reply to each source has, ``EOS`` included.
+
+    :param searcher: one of a model's
+    """
+    replies = search_batch(searcher, sources, MAX_STEPS, "cpu")
+    return [min(len(reply) + 1, MAX_STEPS) for reply in replies]
 
 
 def _padded(sources: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
@@ -156,8 +175,3 @@ def _end_bias(model: Seq2Seq, sources: Sequence[list[int]], mean_steps: float) -
     steps = torch.where(ends.any(dim=2), ends.int().argmax(dim=2) + 1, MAX_STEPS)
     best_bias = (steps.float().mean(dim=1) - mean_steps).abs().argmin()
     return float(biases[best_bias])
-
-
-def int8_of(eager: GreedySearcher, sources: Sequence[list[int]]) -> Any:
-    """The int8 searcher, loaded and packed; calibrated with what the model itself writes."""
-    return None

@@ -50,9 +50,11 @@ def _model(model: ModelBench) -> Iterator[RenderableType]:
 
 def _searches(searches: Searches) -> Iterator[RenderableType]:
     bandwidth = searches.bandwidth
+    steps = searches.int8_mean_steps
+    int8 = "" if steps is None else f" ({steps:.1f} in int8)"
     yield Text(
         f"\n10 steps: a prompt of {searches.source_tokens} tokens, every searcher writes 10;"
-        f" real prompts: {searches.mean_steps:.1f} steps on\naverage, the tutorial's 10."
+        f" real prompts: {searches.mean_steps:.1f} steps on\naverage{int8}, the tutorial's 10."
         f" The floor of 10 steps is {searches.floor_ms:.2f} ms: {searches.streamed_mb:.1f} MB"
         f" at {bandwidth.matrix_vector:.1f} GB/s, the\nfastest matrix-vector product over"
         f" {searches.weights_mb:.1f} MB, as large as the int8 weights, in one thread"

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
+from statistics import mean
 from typing import Any
 
 import torch
 
 from bot.artifact.artifact import search_batch
 from bot.bench import onnx
-from bot.bench.floor import Bandwidth, BandwidthProbe, streamed_bytes, weight_bytes
-from bot.bench.models import MAX_STEPS, NO_ID, BenchModel
+from bot.bench.floor import LARGE_BYTES, Bandwidth, BandwidthProbe, streamed_bytes, weight_bytes
+from bot.bench.models import MAX_STEPS, NO_ID, BenchModel, steps_of
 from bot.bench.timing import Seconds, Timing, take_turns
 from bot.bench.tutorial import TutorialSearcher
 from bot.errors import MissingPackageError
@@ -38,12 +39,14 @@ class Effort:
     :param prompt_rounds: how often each real prompt is answered, and each batch
     :param load_s: of requests at each rate, in seconds
     :param rates: messages a second that the engine is offered
+    :param large_bytes: of the buffer that no cache should hold
     """
 
     rounds: int = 20
     calls: int = 5
     prompt_rounds: int = 3
     load_s: float = 5.0
+    large_bytes: int = LARGE_BYTES
     rates: tuple[int, ...] = (10, 50, 100, 200)
 
 
@@ -88,7 +91,8 @@ class Searches:
         as the int8 weights; ``large_floor_ms`` from that of memory that no cache holds
     :param streamed_mb: what that search must read, ``weights_mb`` all int8 weights together
     :param source_tokens: of the prompt of ``TEN_STEPS``
-    :param mean_steps: of the real prompts' replies, ``EOS`` included
+    :param mean_steps: of the real prompts' replies, ``EOS`` included; ``int8_mean_steps`` of int8,
+        whose replies are not always the same
     :param notes: what was left out, and why
     """
 
@@ -99,6 +103,7 @@ class Searches:
     bandwidth: Bandwidth
     source_tokens: int
     mean_steps: float
+    int8_mean_steps: float | None
     rows: list[SearchRow]
     batches: list[BatchRow]
     notes: list[str]
@@ -125,12 +130,12 @@ def measure_searches(
     source = typical_source(model.sources)
     rows: list[SearchRow] = []
     batches: list[BatchRow] = []
-    steps = _steps(model)
+    steps = steps_of(model.fp32, model.sources)
     bandwidth = None
     for threads in thread_counts:
         torch.set_num_threads(threads)
         on_progress(f"{TEN_STEPS}, threads: {threads}")
-        probe = BandwidthProbe(weight_bytes(model.config), model.config.hidden_size)
+        probe = BandwidthProbe(weight_bytes(model.config), effort.large_bytes)
         with model.writing_on():
             searches = _searches(model, tutorial, threads, NO_ID)
             subjects = {name: _always(search, source) for name, search in searches.items()}
@@ -173,7 +178,8 @@ def measure_searches(
         weights_mb=weight_bytes(model.config) / 1e6,
         bandwidth=bandwidth,
         source_tokens=len(source),
-        mean_steps=sum(steps) / len(steps),
+        mean_steps=mean(steps),
+        int8_mean_steps=None if model.int8 is None else mean(steps_of(model.int8, model.sources)),
         rows=rows,
         batches=batches,
         notes=notes,
@@ -186,22 +192,16 @@ def typical_source(sources: Sequence[list[int]]) -> list[int]:
     return next(ids for ids in sources if len(ids) == length)
 
 
-def _steps(model: BenchModel) -> list[int]:
-    """The decode steps of the replies to each source, ``EOS`` included."""
-    replies = search_batch(model.fp32, model.sources, MAX_STEPS, "cpu")
-    return [min(len(reply) + 1, MAX_STEPS) for reply in replies]
-
-
 def _searches(
     model: BenchModel, tutorial: TutorialSearcher, threads: int, eos_id: int
 ) -> dict[str, Search]:
     """A function of one source each; the tutorial's first."""
     searches: dict[str, Search] = {TUTORIAL: lambda ids: tutorial.search(ids, MAX_STEPS)}
+    searches[EAGER] = _single(model.eager)
     if onnx.is_installed():
         rival = onnx.OnnxSearcher(model.eager, threads, eos_id)
         searches[ONNX] = lambda ids: rival.search(ids, MAX_STEPS)
-    ours = {EAGER: model.eager, **_ours(model)}
-    return searches | {name: _single(searcher) for name, searcher in ours.items()}
+    return searches | {name: _single(searcher) for name, searcher in _ours(model).items()}
 
 
 def _ours(model: BenchModel) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def test_the_floor_is_bytes_over_bandwidth() -> None:
 
 
 def test_the_bandwidth_is_that_of_the_faster_product() -> None:
-    probe = BandwidthProbe(size=40_000, columns=100, large=80_000)
+    probe = BandwidthProbe(size=4 * 512 * 20, large=4 * 512 * 40)
     for subject in (probe.subjects | probe.large_subjects).values():
         subject(0)  # runs
     seconds = dict.fromkeys(probe.subjects, np.array([[4e-6]]))
@@ -38,4 +38,4 @@ def test_the_bandwidth_is_that_of_the_faster_product() -> None:
     fast, large = next(iter(probe.subjects)), next(iter(probe.large_subjects))
     seconds[fast] = np.array([[2e-6]])
     seconds[large] = np.array([[1e-6]])
-    assert probe.bandwidth(seconds) == Bandwidth(20.0, 80.0, 10.0)
+    assert probe.bandwidth(seconds) == Bandwidth(20.48, 81.92, 10.24)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from rounded import rounded
 
 from bot.artifact.artifact import search_batch
 from bot.bench.models import MAX_STEPS, NO_ID, BenchModel, made_model
@@ -16,7 +17,7 @@ def test_onnx_runtime_mostly_writes_what_the_weights_say_although_it_rounds_them
     prompts: list[str], score: str, encoder_layers: int, decoder_layers: int
 ) -> None:
     config = ModelConfig(300, 16, 24, encoder_layers, decoder_layers, score, 0.0)
-    model = made_model(prompts, config, mean_steps=6.0)
+    model = made_model(prompts, rounded, config, mean_steps=6.0)
     rival = OnnxSearcher(model.eager, 1, EOS_ID)
     theirs = [rival.search(source, MAX_STEPS) for source in model.sources]
     ours = search_batch(model.fp32, model.sources, MAX_STEPS, "cpu")

@@ -1,4 +1,5 @@
 import pytest
+from rounded import rounded
 
 from bot.artifact.artifact import search_batch
 from bot.bench.models import MAX_STEPS, BenchModel, made_model
@@ -25,7 +26,7 @@ def test_the_tutorials_searcher_writes_what_ours_does_until_eos(
     prompts: list[str], score: str, embedding: int, decoder_layers: int
 ) -> None:
     config = ModelConfig(300, embedding, 20, 2, decoder_layers, score, 0.0)
-    assert_same_until_eos(made_model(prompts, config, mean_steps=5.0))
+    assert_same_until_eos(made_model(prompts, rounded, config, mean_steps=5.0))
 
 
 def test_after_eos_the_tutorials_searcher_writes_on(small_model: BenchModel) -> None:
