@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 from statistics import mean
 from typing import Any
@@ -17,10 +18,11 @@ from bot.bench.tutorial import TutorialSearcher
 from bot.errors import MissingPackageError
 from bot.text.tokenizer import EOS_ID
 
-TUTORIAL, EAGER, ONNX, FP32, INT8 = (
+TUTORIAL, EAGER, ONNX, ONNX_BY_HAND, FP32, INT8 = (
     "tutorial, scripted",
     "eager",
     "ONNX Runtime int8",
+    "the same by hand",
     "ours fp32",
     "ours int8",
 )
@@ -199,8 +201,9 @@ def _searches(
     searches: dict[str, Search] = {TUTORIAL: lambda ids: tutorial.search(ids, MAX_STEPS)}
     searches[EAGER] = _single(model.eager)
     if onnx.is_installed():
-        rival = onnx.OnnxSearcher(model.eager, threads, eos_id)
-        searches[ONNX] = lambda ids: rival.search(ids, MAX_STEPS)
+        for name, by_tool in ((ONNX, True), (ONNX_BY_HAND, False)):
+            rival = onnx.OnnxSearcher(model.eager, threads, eos_id, by_tool=by_tool)
+            searches[name] = partial(rival.search, max_length=MAX_STEPS)
     return searches | {name: _single(searcher) for name, searcher in _ours(model).items()}
 
 

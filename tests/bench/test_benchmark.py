@@ -11,7 +11,17 @@ from bot.bench import onnx
 from bot.bench.benchmark import Benchmark, Target, benchmark
 from bot.bench.models import BenchModel
 from bot.bench.report import render
-from bot.bench.searches import EAGER, FP32, INT8, ONNX, REAL_PROMPTS, TEN_STEPS, TUTORIAL, Effort
+from bot.bench.searches import (
+    EAGER,
+    FP32,
+    INT8,
+    ONNX,
+    ONNX_BY_HAND,
+    REAL_PROMPTS,
+    TEN_STEPS,
+    TUTORIAL,
+    Effort,
+)
 from bot.errors import UsageError
 from bot.settings import Settings
 
@@ -36,7 +46,7 @@ def test_every_searcher_is_measured_in_every_way_and_the_engine_at_every_rate(
     rows = {
         (row["measure"], row["threads"], row["searcher"]): row for row in model["searches"]["rows"]
     }
-    searchers = (TUTORIAL, EAGER, ONNX, FP32, INT8)
+    searchers = (TUTORIAL, EAGER, ONNX, ONNX_BY_HAND, FP32, INT8)
     assert set(rows) == {
         (measure, threads, searcher)
         for measure in (TEN_STEPS, REAL_PROMPTS)
@@ -58,8 +68,8 @@ def test_each_target_is_judged_or_said_not_to_have_been_measured(
     small_benchmark: Benchmark,
 ) -> None:
     targets = small_benchmark.models[0].targets
-    assert len(targets) == 7
-    assert [target.measured is None for target in targets] == [False] * 6 + [True]
+    assert len(targets) == 8
+    assert [target.measured is None for target in targets] == [False] * 7 + [True]
     assert Target("fast", True, 4.0, 4.0).met
     assert not Target("fast", True, 4.0, 3.9).met
     assert Target("low", False, 1.5, 1.5).met
@@ -88,7 +98,7 @@ def test_the_tables_fit_a_hundred_columns(small_benchmark: Benchmark) -> None:
     text = console.file.getvalue()
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 100
-    for name in (TUTORIAL, EAGER, ONNX, FP32, INT8, *module.TARGETS):
+    for name in (TUTORIAL, EAGER, ONNX, ONNX_BY_HAND, FP32, INT8, *module.TARGETS):
         assert name in text
 
 
@@ -100,7 +110,7 @@ def test_without_onnx_runtime_its_rows_are_missing_and_a_line_says_how_to_instal
     (note,) = model.searches.notes
     assert note.startswith(f"{ONNX} is skipped: no_onnxruntime_here is not installed;")
     assert "pip install" in note
-    assert ONNX not in {row.searcher for row in model.searches.rows}
+    assert not {ONNX, ONNX_BY_HAND} & {row.searcher for row in model.searches.rows}
     rival = next(target for target in model.targets if target.measure == module.RIVAL)
     assert rival.met is None
 
