@@ -10,6 +10,7 @@ from bot.settings import (
     MODEL_STORE,
     Settings,
     WorkerPlan,
+    candidate_plans,
     load_settings,
     plan_workers,
     require_discord_token,
@@ -37,7 +38,8 @@ def test_without_variables_the_defaults_hold() -> None:
     assert settings.model is None
     assert (settings.device, settings.precision, settings.log_level) == ("auto", "auto", "INFO")
     assert (settings.workers, settings.threads_per_worker) == (None, None)
-    assert (settings.queue_limit, settings.max_reply_tokens) == (64, 40)
+    assert (settings.max_batch_size, settings.queue_limit) == (32, 64)
+    assert settings.max_reply_tokens == 40
     assert settings.reply_timeout_s == 20.0
 
 
@@ -70,6 +72,7 @@ def test_settings_cannot_be_changed() -> None:
         ("WORKERS", "0", "a whole number from 1 to 64"),
         ("WORKERS", "many", "a whole number from 1 to 64"),
         ("THREADS_PER_WORKER", "65", "a whole number from 1 to 64"),
+        ("MAX_BATCH_SIZE", "257", "a whole number from 1 to 256"),
         ("QUEUE_LIMIT", "1.5", "a whole number from 1 to 10000"),
         ("REPLY_TIMEOUT_S", "0", "a number of seconds above 0 and at most 300"),
         ("REPLY_TIMEOUT_S", "nan", "a number of seconds above 0 and at most 300"),
@@ -223,6 +226,15 @@ def test_what_the_operator_asks_for_wins() -> None:
     assert plan_workers(2, workers=8, threads_per_worker=3) == WorkerPlan(8, 3)
     assert plan_workers(8, workers=2) == WorkerPlan(2, 4)
     assert plan_workers(2, workers=8) == WorkerPlan(8, 1)
+
+
+def test_what_the_operator_leaves_open_is_measured_where_there_is_a_choice() -> None:
+    assert candidate_plans(2) == (WorkerPlan(2, 1), WorkerPlan(1, 2))
+    assert candidate_plans(8) == (WorkerPlan(4, 2), WorkerPlan(1, 4))
+    assert candidate_plans(1) == (WorkerPlan(1, 1),)
+    assert candidate_plans(8, cuda=True) == (WorkerPlan(1, 4),)
+    assert candidate_plans(2, workers=2) == (WorkerPlan(2, 1),)
+    assert candidate_plans(2, threads_per_worker=2) == (WorkerPlan(2, 2),)
 
 
 def test_there_is_at_least_one_usable_core() -> None:

@@ -78,7 +78,7 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._is_open = False
         self._working: set[asyncio.Task[None]] = set()
-        self._idle_workers = 0
+        self._busy_workers = 0
         self._running = 0
         self._counts: Counter[str] = Counter()
         self._overload_warning_due = -math.inf
@@ -117,14 +117,12 @@ class Batcher:
         """
         if not self._is_open:
             raise SearchFailedError("The engine is not running.")
-        loop = asyncio.get_running_loop()
         request = _Search(
             user=user,
             group=group,
-            deadline=math.inf if timeout_s is None else loop.time() + timeout_s,
             source_ids=source_ids,
             compute=compute,
-            result=loop.create_future(),
+            result=asyncio.get_running_loop().create_future(),
         )
         ending = "failed"
         try:
@@ -164,27 +162,29 @@ class Batcher:
 
     async def _work(self, executor: Executor) -> None:
         """One worker: a batch after the other until the batcher is closed."""
-        loop = asyncio.get_running_loop()
-        while self._is_open:
+        while True:
+            # For one turn of the event loop: who was just answered may ask again and be in the
+            # next batch, and whose deadline has come leaves.
+            await asyncio.sleep(0)
+            if not self._is_open:
+                return
             # Idle workers share what waits.
-            share = math.ceil(len(self._queue) / (self._idle_workers + 1))
-            batch = self._queue.take_batch(min(share, self._max_batch_size), loop.time())
+            share = math.ceil(len(self._queue) / (self._workers - self._busy_workers))
+            batch = self._queue.take_batch(min(share, self._max_batch_size))
             if batch:
+                self._busy_workers += 1
                 await self._answer(batch, executor)
-                # Whoever asks again upon an answer is in the next batch.
-                await asyncio.sleep(0)
+                self._busy_workers -= 1
             else:
                 self._arrived.clear()
-                self._idle_workers += 1
                 await self._arrived.wait()
-                self._idle_workers -= 1
 
     async def _answer(self, batch: list[_Search], executor: Executor) -> None:
         """Compute requests of one group and hand out the results.
 
         If that fails, each is tried alone, so that only those at fault fail.
         """
-        batch = [request for request in batch if not request.result.done()]
+        batch = [request for request in batch if not request.result.done()]  # who is still there
         if not batch:
             return
         self._counts["batches"] += 1

@@ -1,6 +1,5 @@
 """The requests that wait: bounded, fair among users, taken in batches."""
 
-import math
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -14,12 +13,10 @@ class Request:
 
     :param user: whose it is
     :param group: requests of equal groups may be computed together
-    :param deadline: when it is not worth computing any more, in seconds of the caller's clock
     """
 
     user: Hashable
     group: Hashable
-    deadline: float = math.inf
 
 
 R = TypeVar("R", bound=Request)
@@ -71,19 +68,16 @@ class FairQueue(Generic[R]):
             if not line:
                 del self._lines[request.user]
 
-    def take_batch(self, max_size: int, now: float) -> list[R]:
+    def take_batch(self, max_size: int) -> list[R]:
         """Take the request whose turn it is, and others of its group in the order of their turns.
 
-        Whose deadline has come leaves the queue too, and is not in the batch. A user whose oldest
-        request is taken goes to the end. One whose oldest has to wait for another group stays
-        where it is, also if a newer request of the same user joins the batch: so each request is
-        the first of all after a bounded number of batches, and the first is always taken.
+        A user whose oldest request is taken goes to the end. One whose oldest has to wait for
+        another group stays where it is, also if a newer request of the same user joins the batch:
+        so each request is the first of all after a bounded number of batches, and the first is
+        always taken.
 
-        :param now: the time by the clock of the deadlines
         :return: at most ``max_size`` requests; none if none waits
         """
-        for request in [r for line in self._lines.values() for r in line if r.deadline <= now]:
-            self.discard(request)
         if not self._lines:
             return []
         group = next(iter(next(iter(self._lines.values())))).group

@@ -9,7 +9,7 @@ import pytest
 import simcord
 from simcord.enums import MessageType
 
-from bot.discord_app.chat import BUSY, FAILED, HELLO, UNREADABLE
+from bot.discord_app.chat import BUSY, FAILED, HELLO, MAX_IN_TURN, UNREADABLE
 from bot.discord_app.client import CauserieClient
 from bot.errors import BusyError, DeadlineError, SearchFailedError
 from bot.serving.content_filter import ContentFilter
@@ -37,10 +37,12 @@ class Responder:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.contexts: list[tuple[str, ...]] = []
+        self.users: list[int] = []
         self.answer: Reply | str | Exception | None = None
 
-    async def reply(self, *turns: str) -> str:
+    async def reply(self, *turns: str, user: int) -> str:
         *context, text = turns
+        self.users.append(user)
         self.asked.append(text)
         self.contexts.append(tuple(context))
         if isinstance(self.answer, Exception):
@@ -595,8 +597,6 @@ async def test_what_was_said_is_forgotten_also_if_nobody_writes_any_more(
 @pytest.mark.parametrize(
     ("error", "answer"),
     [
-        (BusyError("full"), BUSY),
-        (DeadlineError("late"), FAILED),
         (SearchFailedError("broken"), FAILED),
         (ZeroDivisionError("a bug"), FAILED),
     ],
@@ -612,8 +612,69 @@ async def test_a_failure_is_one_friendly_sentence_and_its_cause_is_logged_withou
     record = next(record for record in caplog.records if record.levelno >= logging.WARNING)
     assert str(message.id) in record.getMessage()
     assert str(world.channel.id) in record.getMessage()
-    assert isinstance(error, BusyError) or (record.exc_info and record.exc_info[1] is error)
+    assert record.exc_info
+    assert record.exc_info[1] is error
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("error", [BusyError("full"), DeadlineError("late")])
+async def test_overload_is_one_friendly_sentence_that_is_counted_and_not_logged_each_time(
+    world: World, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    world.responder.answer = error
+    with caplog.at_level(logging.INFO, logger="bot"):
+        await world.alice.send(world.channel, f"{world.me} hello")
+        await world.alice.send(world.channel, f"{world.me} hello?")
+
+    client = world.env.bot
+    assert isinstance(client, CauserieClient)
+    assert world.answers() == [BUSY, BUSY]
+    assert client.chat.busy_answers == 2
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+async def test_only_so_many_messages_of_one_person_wait_for_each_other_in_a_channel(
+    world: World,
+) -> None:
+    bob = world.guild.add_member(world.env.create_user("bob"))
+    finish = asyncio.Event()
+
+    async def answer(text: str) -> str:
+        await finish.wait()
+        return text.upper()
+
+    world.responder.answer = answer
+    for number in range(MAX_IN_TURN + 2):
+        # As ``send`` does, without waiting for the answer.
+        world.env.backend.create_message(
+            world.channel.id, world.alice.id, f"{world.me} alice {number}"
+        )
+    while world.answers() != [BUSY, BUSY]:  # noqa: ASYNC110 (simcord offers no event for it)
+        await asyncio.sleep(0)
+    world.env.backend.create_message(world.channel.id, bob.id, f"{world.me} bob")
+    await asyncio.sleep(0)
+    finish.set()
+    await world.env.settle()
+
+    assert world.answers().count(BUSY) == 2
+    assert "BOB" in world.answers()
+    answered = [answer for answer in world.answers() if answer.startswith("ALICE")]
+    assert answered == [f"ALICE {number}" for number in range(MAX_IN_TURN)]
+    # When they are answered there is room again, and nothing is kept of the turns.
+    await world.alice.send(world.channel, f"{world.me} again")
+    assert world.answers()[-1] == "AGAIN"
+    client = world.env.bot
+    assert isinstance(client, CauserieClient)
+    assert client.chat.busy_answers == 2
+    assert len(client.chat._in_turn) == 0
+
+
+async def test_the_responder_hears_who_asks(world: World) -> None:
+    bob = world.guild.add_member(world.env.create_user("bob"))
+    await world.alice.send(world.channel, f"{world.me} hello")
+    await bob.send(world.channel, f"{world.me} hello")
+
+    assert world.responder.users == [world.alice.id, bob.id]
 
 
 async def test_no_message_content_is_logged_when_all_goes_well(
@@ -754,7 +815,12 @@ async def chain() -> AsyncIterator[Reply]:
     """The real way from text to text around a searcher that repeats what it reads."""
     tokenizer = train_bpe(["hello, how are you?"], 300, max_source_tokens=32)
     async with Engine(
-        EchoSearcher(), workers=1, threads_per_worker=1, queue_limit=4, max_reply_tokens=40
+        EchoSearcher(),
+        workers=1,
+        threads_per_worker=1,
+        queue_limit=4,
+        max_batch_size=4,
+        max_reply_tokens=40,
     ) as engine:
         yield RealResponder(engine, tokenizer, 5, ContentFilter.default()).reply
 

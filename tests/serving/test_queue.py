@@ -1,5 +1,4 @@
 import gc
-import math
 from collections import Counter, deque
 from collections.abc import Hashable
 
@@ -10,8 +9,8 @@ from hypothesis import strategies as st
 from bot.serving.queue import FairQueue, Request
 
 
-def request(user: Hashable = "ann", group: str = "short", deadline: float = math.inf) -> Request:
-    return Request(user=user, group=group, deadline=deadline)
+def request(user: Hashable = "ann", group: str = "short") -> Request:
+    return Request(user=user, group=group)
 
 
 def put_all(queue: FairQueue[Request], requests: list[Request]) -> None:
@@ -19,8 +18,8 @@ def put_all(queue: FairQueue[Request], requests: list[Request]) -> None:
         assert queue.put(one) is None
 
 
-def take(queue: FairQueue[Request], max_size: int, now: float = 0.0) -> list[Request]:
-    return queue.take_batch(max_size, now)
+def take(queue: FairQueue[Request], max_size: int) -> list[Request]:
+    return queue.take_batch(max_size)
 
 
 def test_an_empty_queue_has_no_batch() -> None:
@@ -118,14 +117,6 @@ def test_a_discarded_request_frees_its_place_and_is_never_taken() -> None:
     assert take(queue, 8) == [kept, third]
 
 
-def test_what_has_expired_is_not_taken_and_does_not_choose_the_group() -> None:
-    queue: FairQueue[Request] = FairQueue(5)
-    put_all(queue, [request("ann", "long", 3.0), request("bob", "long", 3.0)])
-    put_all(queue, [alive := request("ann", "short", 3.1)])
-    assert take(queue, 8, now=3.0) == [alive]
-    assert len(queue) == 0
-
-
 def test_clearing_takes_everything() -> None:
     queue: FairQueue[Request] = FairQueue(5)
     requests = [request(user) for user in "aab"]
@@ -150,7 +141,7 @@ def test_a_hundred_thousand_requests_of_as_many_users_leave_nothing_behind() -> 
 
 ACTIONS = st.lists(
     st.one_of(
-        st.tuples(st.just("put"), st.integers(0, 3), st.sampled_from("sl"), st.integers(0, 30)),
+        st.tuples(st.just("put"), st.integers(0, 3), st.sampled_from("sl")),
         st.tuples(st.just("take"), st.integers(1, 4)),
         st.tuples(st.just("discard"), st.integers(0, 30)),
     ),
@@ -164,10 +155,10 @@ def test_whatever_happens_each_request_leaves_once_and_the_queue_stays_bounded(
 ) -> None:
     queue: FairQueue[Request] = FairQueue(5)
     waiting: deque[Request] = deque()  # in order of arrival
-    for now, action in enumerate(actions):
+    for action in actions:
         if action[0] == "put":
-            _, user, group, patience = action
-            one = request(user, str(group), now + int(str(patience)))
+            _, user, group = action
+            one = request(user, str(group))
             turned_away = queue.put(one)
             waiting.append(one)
             if turned_away is not None:
@@ -178,19 +169,18 @@ def test_whatever_happens_each_request_leaves_once_and_the_queue_stays_bounded(
                 assert turned_away is [r for r in waiting if r.user == turned_away.user][-1]
                 waiting.remove(turned_away)
         elif action[0] == "take":
-            batch = queue.take_batch(int(str(action[1])), now)
-            alive = [other for other in waiting if other.deadline > now]
+            batch = queue.take_batch(int(str(action[1])))
             assert len(batch) <= int(str(action[1]))
-            assert bool(batch) == bool(alive)
+            assert bool(batch) == bool(waiting)
             assert len({other.group for other in batch}) <= 1
             assert len(set(map(id, batch))) == len(batch)
-            assert all(other in alive for other in batch)
+            assert all(other in waiting for other in batch)
             for user in {other.user for other in batch}:
                 # The oldest of the user's that fit.
-                fit = [r for r in alive if r.user == user and r.group == batch[0].group]
+                fit = [r for r in waiting if r.user == user and r.group == batch[0].group]
                 mine = [r for r in batch if r.user == user]
                 assert mine == fit[: len(mine)]
-            waiting = deque(other for other in alive if other not in batch)
+            waiting = deque(other for other in waiting if other not in batch)
         elif waiting:
             gone = waiting[int(str(action[1])) % len(waiting)]
             queue.discard(gone)

@@ -1,7 +1,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,8 +39,12 @@ class Upper:
 
     def __init__(self, answer: str | Exception | None = None) -> None:
         self._answer = answer
+        self.asked_how: list[tuple[Hashable, float]] = []
 
-    async def generate(self, source_ids: list[int]) -> list[int]:
+    async def generate(
+        self, source_ids: list[int], *, user: Hashable, timeout_s: float
+    ) -> list[int]:
+        self.asked_how.append((user, timeout_s))
         if isinstance(self._answer, Exception):
             raise self._answer
         text = Codec().decode(source_ids[:-1]).upper() if self._answer is None else self._answer
@@ -53,27 +57,20 @@ class Found:
     def __init__(self, *found: Hypothesis) -> None:
         self._found = list(found)
         self.options: SearchOptions | None = None
+        self.asked_how: list[tuple[Hashable, float]] = []
 
-    async def hypotheses(self, source_ids: list[int], options: SearchOptions) -> list[Hypothesis]:
+    async def hypotheses(
+        self, source_ids: list[int], options: SearchOptions, *, user: Hashable, timeout_s: float
+    ) -> list[Hypothesis]:
         self.options = options
+        self.asked_how.append((user, timeout_s))
         return self._found
 
-    async def attention(self, source_ids: list[int], target_ids: list[int]) -> list[list[float]]:
+    async def attention(
+        self, source_ids: list[int], target_ids: list[int], *, user: Hashable, timeout_s: float
+    ) -> list[list[float]]:
+        self.asked_how.append((user, timeout_s))
         return [[1 / len(source_ids)] * len(source_ids)] * len(target_ids)
-
-
-class Never:
-    """An engine that answers nobody and notes that it was cancelled."""
-
-    cancelled = False
-
-    async def generate(self, source_ids: list[int]) -> list[int]:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            self.cancelled = True
-            raise
-        return []
 
 
 async def test_the_reply_is_the_decoded_search_without_white_space_around_it() -> None:
@@ -92,14 +89,25 @@ async def test_a_reply_without_letters_is_a_reply(reply: str) -> None:
     assert await Responder(Upper(reply), Codec(), 5, OPEN).reply("hello") == reply
 
 
-async def test_a_reply_past_its_deadline_is_an_error_and_its_request_is_cancelled() -> None:
-    engine = Never()
-    with pytest.raises(DeadlineError, match=r"0\.01 s"):
-        await Responder(engine, Codec(), 0.01, OPEN).reply("hello")
-    assert engine.cancelled
+async def test_the_engine_hears_who_asks_and_how_long_a_reply_may_take() -> None:
+    engine = Upper()
+    responder = Responder(engine, Codec(), 5, OPEN)
+    await responder.reply("hello", user=7)
+    await responder.reply("hello")
+    assert engine.asked_how == [(7, 5), (None, 5)]
+
+    found = Hypothesis([ord("A")], -1.0, -0.9, ended=True)
+    engine = Found(found)
+    responder = Responder(engine, Codec(), 5, OPEN, SearchOptions(beam_size=2))
+    await responder.reply("hello", user=7)
+    await responder.candidates("hello", options=GREEDY, user=8)
+    await responder.attention("hello", hypothesis=found, user=9)
+    assert engine.asked_how == [(7, 5), (8, 5), (9, 5)]
 
 
-@pytest.mark.parametrize("error", [BusyError("full"), SearchFailedError("broken")])
+@pytest.mark.parametrize(
+    "error", [BusyError("full"), DeadlineError("late"), SearchFailedError("broken")]
+)
 async def test_what_the_engine_raises_comes_through(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
         await Responder(Upper(error), Codec(), 5, OPEN).reply("hello")
@@ -126,15 +134,6 @@ async def test_candidates_that_can_be_said_come_before_those_that_cannot() -> No
     candidates = await responder.candidates("hello", options=beam)
     assert [candidate.text for candidate in candidates] == ["b", "a", FALLBACK, FALLBACK]
     assert [candidate.hypothesis for candidate in candidates] == [found[i] for i in (2, 3, 0, 1)]
-
-
-async def test_candidates_past_their_deadline_are_an_error() -> None:
-    class NeverFound(Never):
-        async def hypotheses(self, source_ids: list[int], options: SearchOptions) -> list[int]:
-            return await self.generate(source_ids)
-
-    with pytest.raises(DeadlineError):
-        await Responder(NeverFound(), Codec(), 0.01, OPEN).candidates("hello", options=GREEDY)
 
 
 @pytest.mark.parametrize("ended", [True, False])
@@ -182,8 +181,14 @@ BAD_INPUTS = {
 async def test_bad_input_gets_a_reply_through_the_real_engine_and_tokenizer(
     text: str, tokenizer: Tokenizer
 ) -> None:
-    engine = Engine(Echo(), workers=1, threads_per_worker=1, queue_limit=4, max_reply_tokens=40)
-    async with engine:
+    async with Engine(
+        Echo(),
+        workers=1,
+        threads_per_worker=1,
+        queue_limit=4,
+        max_batch_size=4,
+        max_reply_tokens=40,
+    ) as engine:
         reply = await Responder(engine, tokenizer, 5, OPEN).reply(text)
     assert reply.strip()
     reply.encode("utf-8")
@@ -193,7 +198,9 @@ async def test_bad_input_gets_a_reply_through_the_real_engine_and_tokenizer(
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_string_gets_a_reply(text: str, tokenizer: Tokenizer) -> None:
     class EchoEngine:
-        async def generate(self, source_ids: list[int]) -> list[int]:
+        async def generate(
+            self, source_ids: list[int], *, user: Hashable, timeout_s: float
+        ) -> list[int]:
             return source_ids
 
     reply = asyncio.run(Responder(EchoEngine(), tokenizer, 5, OPEN).reply(text))
