@@ -54,11 +54,11 @@ def _searches(searches: Searches) -> Iterator[RenderableType]:
     int8 = "" if steps is None else f" ({steps:.1f} in int8)"
     yield Text(
         f"\n10 steps: a prompt of {searches.source_tokens} tokens, every searcher writes 10;"
-        f" real prompts: {searches.mean_steps:.1f} steps on\naverage{int8}, the tutorial's 10."
-        f" The floor of 10 steps is {searches.floor_ms:.2f} ms: {searches.streamed_mb:.1f} MB"
-        f" at {bandwidth.matrix_vector:.1f} GB/s, the\nfastest matrix-vector product over"
-        f" {searches.weights_mb:.1f} MB, as large as the int8 weights, in one thread"
-        f" (read\nonly: {bandwidth.read:.1f} GB/s; over {LARGE_BYTES / 2**20:.0f} MiB:"
+        f" real prompts: {searches.mean_steps:.1f} steps on average{int8}, the tutorial's 10. The"
+        f" floor of 10 steps is {searches.floor_ms:.2f} ms: {searches.streamed_mb:.1f} MB at"
+        f" {bandwidth.matrix_vector:.1f} GB/s, the fastest matrix-vector product over"
+        f" {searches.weights_mb:.1f} MB, as large as the int8 weights, in one thread (reading"
+        f" alone: {bandwidth.read:.1f} GB/s; over {LARGE_BYTES / 2**20:.0f} MiB:"
         f" {bandwidth.large_matrix_vector:.1f} GB/s, a floor of {searches.large_floor_ms:.2f} ms)."
     )
     table = Table("batch 1", "threads", "searcher", box=None, title_justify="left")

@@ -32,7 +32,8 @@ async def test_a_request_that_waits_does_not_keep_the_next_from_being_sent() -> 
             all_started.set()
         await all_started.wait()
 
-    await open_loop([0.0, 0.0, 0.001], request)
+    async with asyncio.timeout(20):
+        await open_loop([0.0, 0.0, 0.001], request)
     assert started == [0, 1, 2]
 
 
