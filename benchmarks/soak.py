@@ -26,6 +26,7 @@ from bot.bench.soak import (
     watch,
 )
 from bot.cli.serving import serving
+from bot.errors import CauserieError
 from bot.settings import Settings, load_settings
 
 GRACE_S = 10.0  # beyond the deadline
@@ -80,10 +81,13 @@ def main() -> None:
     parser.add_argument("--cancel", type=float, default=0.01, help="the share that gives up")
     parser.add_argument("--model", metavar="NAME[/VERSION]", help="default: the active one")
     arguments = parser.parse_args()
-    settings = load_settings()
-    if arguments.model is not None:
-        settings = settings.model_copy(update={"model": arguments.model})
-    sys.exit(asyncio.run(run(arguments, settings)))
+    try:
+        settings = load_settings()
+        if arguments.model is not None:
+            settings = settings.model_copy(update={"model": arguments.model})
+        sys.exit(asyncio.run(run(arguments, settings)))
+    except CauserieError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
