@@ -26,14 +26,24 @@ class RoundedSearcher(GreedySearcher):
 
 
 def rounded(
-    searcher: GreedySearcher, source_ids: Tensor, source_lengths: Tensor, target_ids: Tensor
+    searcher: GreedySearcher,
+    source_ids: Tensor,
+    source_lengths: Tensor,
+    target_ids: Tensor,
+    *,
+    precise: bool,
 ) -> RoundedSearcher:
-    """Eight bits, as ``bot.model.quantised.quantise`` would have it."""
+    """Eight bits, as ``bot.training.quantisation.quantise`` would have it."""
     return RoundedSearcher(searcher, levels=127)
 
 
 def damaged(
-    searcher: GreedySearcher, source_ids: Tensor, source_lengths: Tensor, target_ids: Tensor
+    searcher: GreedySearcher,
+    source_ids: Tensor,
+    source_lengths: Tensor,
+    target_ids: Tensor,
+    *,
+    precise: bool,
 ) -> RoundedSearcher:
     """Hardly anything is left of the weights."""
     return RoundedSearcher(searcher, levels=1)

@@ -12,7 +12,16 @@ import typer
 from typer.core import TyperGroup
 
 import bot
-from bot.cli import corpus, evaluation, exporting, importing, models, serving, training
+from bot.cli import (
+    benchmarking,
+    corpus,
+    evaluation,
+    exporting,
+    importing,
+    models,
+    serving,
+    training,
+)
 from bot.errors import CauserieError
 
 
@@ -47,6 +56,7 @@ for command in (
     evaluation.judge,
     evaluation.attention,
     importing.import_checkpoint,
+    benchmarking.bench,
 ):
     # Given as it is, it stands whole in the list of commands.
     app.command(short_help=(command.__doc__ or "").partition("\n")[0])(command)

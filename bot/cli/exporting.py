@@ -30,8 +30,8 @@ def export(
 ) -> None:
     """Publish a run's model in the store, as TorchScript, after checking that it is the same."""
     from bot.artifact.store import check_name
-    from bot.training.quantisation import quantise
     from bot.training.export import TrainedRun, compile_run, publish
+    from bot.training.quantisation import quantise
 
     if card is not None and not card.is_file():
         raise UsageError(f"{card} does not exist; give the model card's path, or leave it out.")

@@ -54,20 +54,26 @@ class Agreement:
             )
         return told
 
+    @property
+    def _is_alike(self) -> bool:
+        return 100 * (self.prompts - self.different) >= MIN_IDENTICAL_PERCENT * self.prompts
+
+    @property
+    def suffices(self) -> bool:
+        """Whether at least 98% of the replies are identical, and the loss of the others is at most
+        0.5% worse."""
+        # In this form a loss that is no number is refused too.
+        return self._is_alike and self.int8_nats <= (1 + MAX_WORSE) * self.fp32_nats
+
     def check(self) -> None:
         """See whether int8 may be published.
 
-        :raises AgreementError: if less than 98% of the replies are identical, or the loss where
-            they differ is more than 0.5% worse
+        :raises AgreementError: if the agreement does not suffice
         """
-        identical = self.prompts - self.different
-        same = 100 * identical >= MIN_IDENTICAL_PERCENT * self.prompts
-        # In this form a loss that is no number is refused too.
-        as_good = self.int8_nats <= (1 + MAX_WORSE) * self.fp32_nats
-        if not (same and as_good):
+        if not self.suffices:
             asked = (
                 f"at most {MAX_WORSE:.1%} worse"
-                if same
+                if self._is_alike
                 else f"at least {MIN_IDENTICAL_PERCENT}% alike"
             )
             raise AgreementError(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Protocol, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -41,10 +41,23 @@ MIN_HELD_OUT_PROMPTS = 50
 LEFT_OUT = "it was left out with --no-int8"
 CANNOT_RUN = "the machine that published the model cannot run int8"
 
-# ``bot.model.quantised.quantise``: a searcher, and calibration pairs as source ids (N, S), source
-# lengths (N,) and target ids to ``EOS`` (N, T); to a searcher of int8 weights that has ``pack``.
-Quantise = Callable[[GreedySearcher, Tensor, Tensor, Tensor], nn.Module]
 OnProgress = Callable[[str], None]
+
+
+class Quantise(Protocol):
+    """What makes an int8 variant: ``bot.training.quantisation.quantise``."""
+
+    def __call__(
+        self,
+        searcher: GreedySearcher,
+        source_ids: Tensor,
+        source_lengths: Tensor,
+        target_ids: Tensor,
+        *,
+        precise: bool,
+    ) -> nn.Module:
+        """A searcher with int8 weights, which has ``pack``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -212,6 +225,8 @@ def compile_searchers(
 ) -> Searchers:
     """Compile a searcher, and its int8 variant, and check both.
 
+    The int8 variant is the fast one if its replies agree with float32's, else the precise one.
+
     :param dtype: of the reference's weights in its file
     :param check_sources: sources that the compiled reference must answer as the eager one does
     :param int8: pairs for the int8 variant, or why there can be none
@@ -229,24 +244,33 @@ def compile_searchers(
         int8 = CANNOT_RUN
     if quantise is None or isinstance(int8, str):
         return Searchers(files, f"There is no int8 variant: {int8}.")
-    pairs = int8.calibration
-    on_progress(f"making the int8 variant with {len(pairs):,} training pairs ...")
-    batch = collate(pairs, range(len(pairs)))
+    fp32 = load_searcher(reference, "cpu")
+    for precise in (False, True):
+        form = "more exact int8 variant, half as slow again" if precise else "int8 variant"
+        on_progress(f"making the {form}, with {len(int8.calibration):,} training pairs ...")
+        content = _int8_searcher(searcher, int8.calibration, quantise, precise=precise)
+        on_progress(f"comparing its replies to {len(int8.checked):,} {int8.what} with fp32's ...")
+        loaded = load_searcher(content, "cpu", "int8")
+        agreement = measure_agreement(fp32, loaded, int8.checked, int8.what, MAX_REPLY_TOKENS)
+        if agreement.suffices:
+            break
+    agreement.check()
+    return Searchers({**files, INT8_SEARCHER_FILE: content}, f"{agreement.figures}.")
+
+
+def _int8_searcher(
+    searcher: GreedySearcher, calibration: EncodedPairs, quantise: Quantise, *, precise: bool
+) -> bytes:
+    batch = collate(calibration, range(len(calibration)))
     with quantised_tensors():
         quantised = quantise(
-            searcher, batch.source_ids, batch.source_lengths, batch.next_ids.contiguous()
+            searcher,
+            batch.source_ids,
+            batch.source_lengths,
+            batch.next_ids.contiguous(),
+            precise=precise,
         )
-        files[INT8_SEARCHER_FILE] = compile_int8(quantised.eval())
-    on_progress(f"comparing its replies to {len(int8.checked):,} {int8.what} with fp32's ...")
-    agreement = measure_agreement(
-        load_searcher(reference, "cpu"),
-        load_searcher(files[INT8_SEARCHER_FILE], "cpu", "int8"),
-        int8.checked,
-        int8.what,
-        MAX_REPLY_TOKENS,
-    )
-    agreement.check()
-    return Searchers(files, f"{agreement.figures}.")
+        return compile_int8(quantised.eval())
 
 
 def compile_run(

@@ -116,9 +116,9 @@ def test_beam_search_of_one_and_sampling_without_chance_write_what_greedy_search
     nothing = torch.empty(0, dtype=torch.long)
     greedy = searcher(ids, lengths, 8)[0]
     beam = searcher.beam(ids, lengths, 8, 1, 0.6, 0, 0, nothing)[0]
-    sampled = searcher.sample(
-        ids, lengths, 8, 0, 0, nothing, 0.0, 0, torch.zeros(len(lengths), 8)
-    )[0]
+    sampled = searcher.sample(ids, lengths, 8, 0, 0, nothing, 0.0, 0, torch.zeros(len(lengths), 8))[
+        0
+    ]
     assert torch.equal(beam[:, 0], greedy)
     assert torch.equal(sampled, greedy)
 

@@ -1,6 +1,6 @@
 import torch
 
-from bot.training.quantisation import row_scales, round_weight
+from bot.training.quantisation import round_weight, row_scales
 
 
 def test_rounding_errors_cancel_out_on_inputs_like_those_of_the_calibration() -> None:

@@ -1,0 +1,1 @@
+"""Measurements that anyone can run again: ``python -m bot bench``. Never part of the service."""

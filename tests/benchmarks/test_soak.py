@@ -1,0 +1,39 @@
+"""The soak, as short as it can be."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from command import ROOT, clean_environment, empty_folder
+
+SCRIPT = ROOT / "benchmarks" / "soak.py"
+
+
+def test_the_soak_accounts_for_every_message(animal_store: Path) -> None:
+    sizes = ("--minutes=0.02", "--rate=100", "--messages=20", "--cancel=0.1")
+    result = subprocess.run(
+        [sys.executable, SCRIPT, *sizes],
+        cwd=empty_folder(),
+        env=clean_environment(MODEL_STORE=str(animal_store)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "lost 0, duplicated 0, wrong 0; memory after" in result.stdout, result.stderr
+    assert result.stderr == ""
+
+
+def test_a_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, SCRIPT],
+        cwd=empty_folder(),
+        env=clean_environment(MODEL_STORE=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
