@@ -96,7 +96,7 @@ def _int8_of(eager: GreedySearcher, sources: Sequence[list[int]], quantise: Quan
     with quantised_tensors():
         with torch.inference_mode():
             replies, _, _ = eager(*_padded(sources), MAX_STEPS)
-        quantised = quantise(eager, *_padded(sources), replies.clone()).eval()
+        quantised = quantise(eager, *_padded(sources), replies.clone(), precise=False).eval()
         return load_searcher(compile_int8(quantised), "cpu", "int8")
 
 
