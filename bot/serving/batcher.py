@@ -250,4 +250,3 @@ def _compute(compute: Callable[[list[list[int]]], list[T]], sources: list[list[i
 def _fail(request: _Search, error: Exception) -> None:
     if not request.result.done():
         request.result.set_exception(error)
-        request.result.exception()  # seen: a caller that leaves in this moment leaves no trace

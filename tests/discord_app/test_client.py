@@ -24,7 +24,7 @@ ALICE = {"id": "398622483471925248", "username": "alice", "discriminator": "0", 
 
 
 class Echo:
-    async def reply(self, text: str) -> str:
+    async def reply(self, text: str, user: int) -> str:
         return text
 
 
@@ -87,7 +87,7 @@ from bot.discord_app.client import CauserieClient, run_client
 from bot.errors import CauserieError
 
 class Slow:
-    async def reply(self, text):
+    async def reply(self, text, user):
         if text == "forever":
             await asyncio.Event().wait()
         await asyncio.sleep(0.5)

@@ -200,6 +200,26 @@ async def test_a_request_cancelled_while_it_runs_ends_without_a_trace(
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
+async def test_a_request_that_fails_and_is_cancelled_in_one_moment_ends_without_a_trace() -> None:
+    problems: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: problems.append(context))
+    gate = Gate()
+    async with batching(gate) as client:
+        running = await client.start_asking(5)
+        await gate.reached()
+        waiting = await client.start_asking(6)
+        closing = asyncio.create_task(client.batcher.close())
+        loop.call_soon(waiting.cancel)  # after the request has failed, before its caller hears
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        gate.open()
+        await asyncio.gather(running, closing)
+    del waiting
+    gc.collect()
+    assert problems == []
+
+
 async def test_the_neighbours_of_a_cancelled_request_get_their_results() -> None:
     gate = Gate()
     async with batching(gate) as client:

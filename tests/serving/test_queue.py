@@ -62,12 +62,12 @@ def test_only_requests_of_one_group_are_in_a_batch_and_the_first_in_line_says_wh
 
 def test_one_users_newer_request_may_join_a_batch_without_costing_it_its_turn() -> None:
     queue: FairQueue[Request] = FairQueue(10)
-    bob = request("bob")
+    bob = [request("bob"), request("bob")]
     long, short = request("ann", "long"), request("ann")
-    put_all(queue, [bob, long, short])
-    assert take(queue, 8) == [bob, short]
-    put_all(queue, [request("cid"), request("bob")])
-    assert take(queue, 8) == [long]
+    put_all(queue, [*bob, long, short])
+    assert take(queue, 2) == [bob[0], short]
+    assert take(queue, 2) == [long]
+    assert take(queue, 2) == [bob[1]]
 
 
 def test_nobody_starves_while_others_always_have_company() -> None:
