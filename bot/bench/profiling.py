@@ -8,7 +8,7 @@ from bot.artifact.artifact import search_batch
 from bot.bench.models import MAX_STEPS, BenchModel
 from bot.bench.searches import WARM_UP_CALLS, typical_source
 
-CALLS = 20
+CALLS = 10
 OPERATORS = 12
 
 

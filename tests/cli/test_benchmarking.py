@@ -62,4 +62,4 @@ def test_bench_shows_what_the_steps_spend_their_time_on(
     bench(monkeypatch, "--model", "animals", "--store", str(animal_store), *options)
     out = capsys.readouterr().out
     assert out.startswith("animals/1, fp32")
-    assert "aten::addmm" in out
+    assert out.count("aten::") > 5

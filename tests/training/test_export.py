@@ -4,10 +4,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from rounded import damaged, rounded
+from rounded import RoundedSearcher, damaged, rounded
 from small_runs import publish_animals
 
 from bot.artifact.artifact import Artifact
@@ -110,12 +111,26 @@ def test_what_takes_seconds_is_announced_and_the_agreement_told(trained: Trained
     lines: list[str] = []
     searchers = compile_run(trained, rounded, lines.append)
     assert lines == [
-        "making the int8 variant with 512 training pairs ...",
+        "making the int8 variant, with 512 training pairs ...",
         "comparing its replies to 875 training prompts with fp32's ...",
     ]
     assert searchers.int8_note == (
         "The int8 variant answers 875 of 875 training prompts as fp32 does (100.0%)."
     )
+
+
+def test_where_the_fast_int8_variant_does_not_agree_the_more_exact_one_is_published(
+    trained: TrainedRun,
+) -> None:
+    made: list[bool] = []
+
+    def fast_is_damaged(*data: Any, precise: bool) -> RoundedSearcher:
+        made.append(precise)
+        return (rounded if precise else damaged)(*data, precise=precise)
+
+    searchers = compile_run(trained, fast_is_damaged)
+    assert made == [False, True]
+    assert "(100.0%)" in searchers.int8_note
 
 
 def test_without_int8_only_the_reference_is_published(trained: TrainedRun, tmp_path: Path) -> None:
@@ -156,7 +171,7 @@ def test_int8_is_made_with_training_pairs_and_checked_with_held_out_ones(
 
 @needs_int8
 def test_the_int8_file_keeps_the_types_of_its_buffers(trained: TrainedRun, tmp_path: Path) -> None:
-    searcher = rounded(trained.searcher, *[torch.empty(0)] * 3).eval()
+    searcher = rounded(trained.searcher, *[torch.empty(0)] * 3, precise=False).eval()
     searcher.register_buffer("values", torch.ones(3, dtype=torch.int8))
     (tmp_path / "a.pt").write_bytes(compile_int8(searcher))
     buffers = dict(torch.jit.load(tmp_path / "a.pt").named_buffers())

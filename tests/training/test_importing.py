@@ -266,7 +266,9 @@ def test_an_imported_model_has_an_int8_variant_if_that_can_be_checked(
     well_read: ImportedModel,
 ) -> None:
     # Untrained, its scores are so close that eight bits would not do.
-    searchers = compile_import(well_read, lambda searcher, *_: RoundedSearcher(searcher, 2**20))
+    searchers = compile_import(
+        well_read, lambda searcher, *_, precise: RoundedSearcher(searcher, 2**20)
+    )
     assert searchers.files.keys() == {SEARCHER_FILE, INT8_SEARCHER_FILE}
     assert re.search(r"of \d+ prompts of small talk as fp32 does", searchers.int8_note)
     assert searchers.int8_note in import_card("mine", well_read, searchers.int8_note, [])
