@@ -16,7 +16,6 @@ from bot.bench.models import MAX_STEPS, BenchModel
 from bot.bench.searches import (
     INT8,
     ONNX,
-    ONNX_BY_HAND,
     REAL_PROMPTS,
     TEN_STEPS,
     Effort,
@@ -36,7 +35,6 @@ FLOOR = "10 steps, times the int8 memory floor"
 REAL = "real prompts, times as fast as the tutorial's"
 BATCHED = f"{FLIGHT} at once, times the tutorial's replies/s"
 RIVAL = f"10 steps, times as fast as {ONNX}"
-RIVAL_BY_HAND = f"10 steps, times as fast as {ONNX}, by hand"
 LATENCY = f"p95 at {TARGET_RATE} messages/s, times the latency of a single one"
 GPU = f"GPU: {gpu.FLIGHT} at once, times the tutorial's replies/s there"
 AT_LEAST, AT_MOST = True, False
@@ -47,7 +45,6 @@ TARGETS = {
     REAL: (AT_LEAST, 7.0),
     BATCHED: (AT_LEAST, 30.0),
     RIVAL: (AT_LEAST, 2.0),
-    RIVAL_BY_HAND: (AT_LEAST, 2.0),
     LATENCY: (AT_MOST, 5.0),
     GPU: (AT_LEAST, 20.0),
 }
@@ -147,10 +144,9 @@ class ModelBench:
             measured[REAL] = real.times_tutorial
         if batched:
             measured[BATCHED] = batched[0]
-        for target, name in ((RIVAL, ONNX), (RIVAL_BY_HAND, ONNX_BY_HAND)):
-            rival = self._row(TEN_STEPS, name)
-            if ten is not None and rival is not None:
-                measured[target] = rival.timing.mean_ms / ten.timing.mean_ms
+        rival = self._row(TEN_STEPS, ONNX)
+        if ten is not None and rival is not None:
+            measured[RIVAL] = rival.timing.mean_ms / ten.timing.mean_ms
         if latencies and latencies[0] is not None:
             measured[LATENCY] = latencies[0] / self.load.single.median_ms
         if self.gpu is not None:

@@ -47,73 +47,67 @@ class BothDirections(nn.Module):
         return output[:B], output[B:]
 
 
-class UpperLayer(nn.Module):
-    """An encoder layer whose inputs are the outputs of the one below it.
+class EncoderLayer(nn.Module):
+    """A layer of the encoder.
 
-    :param forward_input, backward_input: (3 H, 2 H)
+    :param inputs: (6 H, K), of the forward direction and then of the backward one
+    :param bias: (6 H,)
     """
 
-    def __init__(
-        self, forward_input: Int8Linear, backward_input: Int8Linear, steps: BothDirections
-    ) -> None:
+    bias: Tensor
+
+    def __init__(self, inputs: Int8Linear, bias: Tensor, steps: BothDirections) -> None:
         super().__init__()
-        self.forward_input = forward_input
-        self.backward_input = backward_input
+        self.inputs = inputs
+        self.register_buffer("bias", bias)
         self.steps = steps
 
-    def forward(self, below: Tensor, reversal: Tensor) -> tuple[Tensor, Tensor]:
-        """As ``BothDirections``.
+    def forward(self, x: Tensor, reversal: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``BothDirections``, from what the layer reads, (B, S, K).
 
-        :param below: (B, S, 2 H)
-        :param reversal: int64, (B, S, 1), where each token of the reversed source comes from
+        :param reversal: int64, (B S,), see ``QuantisedEncoder``
         """
-        B, S, size = below.size()
-        backwards = below.gather(1, reversal.expand(B, S, size))
-        forward_input = self.forward_input(below.reshape(B * S, size)).view(B, S, -1)
-        backward_input = self.backward_input(backwards.view(B * S, size)).view(B, S, -1)
-        outputs: tuple[Tensor, Tensor] = self.steps(forward_input, backward_input)
+        B, S, K = x.size()
+        # Embeddings have no bounds, so each row is brought to between -1 and 1.
+        largest = x.abs().amax(dim=2, keepdim=True).clamp_(min=1e-9)
+        products = self.inputs((x / largest).view(B * S, K))  # of all tokens at once
+        products = torch.addcmul(self.bias, products, largest.view(B * S, 1))
+        forwards, backwards = products.chunk(2, dim=1)
+        backwards = backwards.index_select(0, reversal)
+        outputs: tuple[Tensor, Tensor] = self.steps(
+            forwards.view(B, S, -1), backwards.view(B, S, -1)
+        )
         return outputs
 
 
 class QuantisedEncoder(nn.Module):
-    """``Encoder`` with 8-bit weights.
+    """``Encoder`` with 8-bit weights."""
 
-    :param forward_table, backward_table: the two directions' input products of the lowest layer
-    """
-
-    def __init__(
-        self,
-        forward_table: InputTable,
-        backward_table: InputTable,
-        lowest: BothDirections,
-        upper: list[UpperLayer],
-    ) -> None:
+    def __init__(self, layers: list[EncoderLayer]) -> None:
         super().__init__()
-        self.forward_table = forward_table
-        self.backward_table = backward_table
-        self.lowest = lowest
-        self.upper = nn.ModuleList(upper)
+        self.layers = nn.ModuleList(layers)
 
-    def forward(self, source_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """The outputs of the two directions side by side, (B, S, 2 H), and last states as
-        ``Encoder`` orders them, (2 L, B, H), from ids, int64, (B, S)."""
-        B, S = source_ids.size()
+    def forward(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``Encoder``, but the two directions' outputs side by side, (B, S, 2 H)."""
+        B, S, _ = embedded.size()
         positions = torch.arange(S).unsqueeze(0)
+        firsts = torch.arange(B).unsqueeze(1) * S  # of rows that follow one another
         last = (lengths - 1).unsqueeze(1)
-        reversal = torch.where(positions <= last, last - positions, positions)  # (B, S)
-        forwards, reversed_ = self.lowest(
-            self.forward_table(source_ids), self.backward_table(source_ids.gather(1, reversal))
-        )
-        H = forwards.size(2)
-        along, last_step = reversal.unsqueeze(2), last.unsqueeze(2).expand(B, 1, H)
-        ends = [forwards.gather(1, last_step).squeeze(1), reversed_.gather(1, last_step).squeeze(1)]
-        both = torch.cat((forwards, reversed_.gather(1, along.expand(B, S, H))), dim=2)
-        for layer in self.upper:
-            forwards, reversed_ = layer(both, along)
-            ends.append(forwards.gather(1, last_step).squeeze(1))
-            ends.append(reversed_.gather(1, last_step).squeeze(1))
-            both = torch.cat((forwards, reversed_.gather(1, along.expand(B, S, H))), dim=2)
-        return both, torch.stack(ends)
+        # Where each token of the reversed source comes from, as in ``Encoder``.
+        reversal = torch.where(positions <= last, last - positions, positions)
+        reversal = (firsts + reversal).view(B * S)
+        ends = (firsts + last).view(B)
+        states: list[Tensor] = []
+        outputs = embedded
+        for layer in self.layers:
+            forwards, backwards = layer(outputs, reversal)
+            H = forwards.size(2)
+            backwards = backwards.reshape(B * S, H)
+            states.append(forwards.reshape(B * S, H).index_select(0, ends))
+            states.append(backwards.index_select(0, ends))
+            backwards = backwards.index_select(0, reversal).view(B, S, H)
+            outputs = torch.cat((forwards, backwards), dim=2)
+        return outputs, torch.stack(states)
 
 
 class QuantisedAttention(nn.Module):
@@ -246,12 +240,9 @@ class QuantisedSeq2Seq(nn.Module):
         self.from_context = from_context
         self.output = output
 
-    def fill_tables(self) -> None:
+    def fill_table(self) -> None:
         """Compute what is not in the file: once, before anything else."""
-        self.encoder.forward_table.fill(self.embedding)
-        self.encoder.backward_table.fill(self.embedding)
         self.table.fill(self.embedding)
-        self.embedding = torch.empty(0)
 
     def encode(
         self, source_ids: Tensor, source_lengths: Tensor
@@ -259,7 +250,8 @@ class QuantisedSeq2Seq(nn.Module):
         """As ``Seq2Seq.encode``, but the memory is the mean of the encoder's directions, not
         their sum, and the mask what ``QuantisedAttention`` takes; both are padded.
         """
-        both, states = self.encoder(source_ids, source_lengths)
+        embedded = nn.functional.embedding(source_ids, self.embedding).float()
+        both, states = self.encoder(embedded, source_lengths)
         S, H = both.size(1), both.size(2) // 2
         memory = (both[:, :, :H] + both[:, :, H:]) * 0.5  # from -1 to 1
         # A softmax over whole registers adds in the same order, however long the others are.
@@ -304,5 +296,5 @@ class QuantisedSearcher(GreedySearcher):
         super().__init__(cast("Seq2Seq", model), pad_id, bos_id, eos_id)  # it searches as one
 
     def pack(self) -> None:
-        """See ``QuantisedSeq2Seq.fill_tables``."""
-        self.model.fill_tables()
+        """See ``QuantisedSeq2Seq.fill_table``."""
+        self.model.fill_table()

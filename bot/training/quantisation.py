@@ -10,16 +10,16 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from bot.model.int8 import FINER, LEVELS, InputTable, Int8Linear
+from bot.model.int8 import LEVELS, InputTable, Int8Linear
 from bot.model.quantised import (
     BothDirections,
+    EncoderLayer,
     QuantisedAttention,
     QuantisedEncoder,
     QuantisedLayer,
     QuantisedOutput,
     QuantisedSearcher,
     QuantisedSeq2Seq,
-    UpperLayer,
 )
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import Seq2Seq
@@ -55,10 +55,10 @@ class Recorder(Int8Linear):
         return y
 
 
-def reset_negated(parameter: Tensor) -> Tensor:
-    """A GRU's weight or bias, (3 H, ...), as ``gates`` wants it."""
-    reset, others = parameter.tensor_split([parameter.size(0) // 3])
-    return torch.cat((-reset, others))
+def as_gates_want(parameter: Tensor) -> Tensor:
+    """A GRU's weight or bias, (3 H, ...): reset gate, update gate, candidate; see ``gates``."""
+    reset, update, candidate = parameter.chunk(3)
+    return torch.cat((-reset, update, 2.0 * candidate))
 
 
 def assemble(model: Seq2Seq, make_linear: MakeLinear, rescored: int) -> QuantisedSeq2Seq:
@@ -69,38 +69,30 @@ def assemble(model: Seq2Seq, make_linear: MakeLinear, rescored: int) -> Quantise
 
     def parameters(gru: nn.GRU, kind: str, layer: int) -> tuple[Tensor, Tensor]:
         names = f"weight_{kind}_l{layer}", f"bias_{kind}_l{layer}"
-        weight, bias = (reset_negated(gru.get_parameter(name)) for name in names)
+        weight, bias = (as_gates_want(gru.get_parameter(name)) for name in names)
         return weight, bias
 
     def gru_product(name: str, gru: nn.GRU, kind: str, layer: int = 0) -> Int8Linear:
         return make_linear(f"{name} {kind}", *parameters(gru, kind, layer))
 
-    def table(gru: nn.GRU) -> InputTable:
-        return InputTable(*parameters(gru, "ih", 0))
-
-    hidden_size = model.encoder.hidden_size
-
-    def steps(layer: int, forwards: nn.GRU, backwards: nn.GRU) -> BothDirections:
-        return BothDirections(
+    def encoder_layer(layer: int, forwards: nn.GRU, backwards: nn.GRU) -> EncoderLayer:
+        both = (parameters(gru, "ih", 0) for gru in (forwards, backwards))
+        weight, bias = (torch.cat(parts) for parts in zip(*both, strict=True))
+        steps = BothDirections(
             gru_product(f"forwards {layer}", forwards, "hh"),
             gru_product(f"backwards {layer}", backwards, "hh"),
             hidden_size,
         )
+        inputs = make_linear(f"encoder {layer} ih", weight, torch.zeros_like(bias))
+        return EncoderLayer(inputs, bias, steps)
 
-    both = zip(model.encoder.forwards, model.encoder.backwards, strict=True)
-    (forwards, backwards), *above = cast("list[tuple[nn.GRU, nn.GRU]]", list(both))
+    hidden_size = model.encoder.hidden_size
+    layers = zip(model.encoder.forwards, model.encoder.backwards, strict=True)
     encoder = QuantisedEncoder(
-        table(forwards),
-        table(backwards),
-        steps(0, forwards, backwards),
         [
-            UpperLayer(
-                gru_product(f"forwards {layer}", forwards, "ih"),
-                gru_product(f"backwards {layer}", backwards, "ih"),
-                steps(layer, forwards, backwards),
-            )
-            for layer, (forwards, backwards) in enumerate(above, start=1)
-        ],
+            encoder_layer(number, *directions)
+            for number, directions in enumerate(cast("list[tuple[nn.GRU, nn.GRU]]", list(layers)))
+        ]
     )
 
     attention = model.decoder.attention
@@ -128,7 +120,7 @@ def assemble(model: Seq2Seq, make_linear: MakeLinear, rescored: int) -> Quantise
     return QuantisedSeq2Seq(
         embedding,
         encoder,
-        table(gru),
+        InputTable(*parameters(gru, "ih", 0)),
         gru_product("decoder 0", gru, "hh"),
         upper,
         QuantisedAttention(attention.score, memory_projection, query_projection, energy),
@@ -182,11 +174,11 @@ def round_weight(weight: Tensor, inputs: Tensor) -> Rounded:
 
 
 def split_weight(weight: Tensor) -> tuple[Rounded, Tensor]:
-    """A weight, (N, K), in 16 bits: rounded to 8, and the ``residual`` of ``Int8Linear``."""
+    """A weight, (N, K), in 15 bits: rounded to 8, and the ``residual`` of ``Int8Linear``."""
     scales = row_scales(weight)
     levels = weight / scales.unsqueeze(1)
     values = levels.round()
-    residual = ((levels - values) * FINER).round()
+    residual = ((levels - values) * LEVELS).round()
     return Rounded(values.to(torch.int8), scales), residual.to(torch.int8)
 
 
@@ -203,21 +195,21 @@ def quantise(
     :param searcher: in evaluation mode, in float32, on the CPU
     :param source_ids, source_lengths, target_ids: calibration data, pairs that the model was
         trained on, as ``GreedySearcher.target_scores`` takes them
-    :param precise: also rounds activations to 16 bits instead of 8, keeps what replies depend on
-        most (the top layer's state and the attentional vector) in 16 bits, and computes the
+    :param precise: also rounds activations to 15 bits instead of 8, keeps what replies depend on
+        most (the decoder's top layer and the attentional vector) in 15 bits, and computes the
         logits of the likeliest tokens again in float32: for models whose likeliest tokens are
         often a hair apart. Takes about half as long again
     """
     recorders: dict[str, Recorder] = {}
     top = searcher.model.decoder_layers - 1
-    in_16_bits = {f"decoder {top} hh", "combine query", "combine context"} if precise else set()
+    fine = {f"decoder {top} ih", f"decoder {top} hh", "combine query", "combine context"}
 
     def record(name: str, weight: Tensor, bias: Tensor) -> Int8Linear:
         recorders[name] = Recorder(weight, bias)
         return recorders[name]
 
     def make(name: str, weight: Tensor, bias: Tensor) -> Int8Linear:
-        if name in in_16_bits:
+        if precise and name in fine:
             rounded, residual = split_weight(weight)
             return Int8Linear(*rounded, bias, precise=precise, residual=residual)
         rounded = round_weight(weight, torch.cat(recorders[name].inputs))

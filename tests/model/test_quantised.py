@@ -15,7 +15,7 @@ from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID
 from bot.training.export import compile_int8
-from bot.training.quantisation import quantise, reset_negated, row_scales, split_weight
+from bot.training.quantisation import as_gates_want, quantise, row_scales, split_weight
 
 VOCABULARY = 60
 SOURCES = st.lists(
@@ -138,8 +138,8 @@ def test_a_gru_step_is_torchs() -> None:
     torch.manual_seed(1)
     cell = torch.nn.GRUCell(5, 7).requires_grad_(False)
     x, state = torch.randn(3, 5), torch.tanh(torch.randn(3, 7))
-    from_input = x @ reset_negated(cell.weight_ih).T + reset_negated(cell.bias_ih)
-    from_state = state @ reset_negated(cell.weight_hh).T + reset_negated(cell.bias_hh)
+    from_input = x @ as_gates_want(cell.weight_ih).T + as_gates_want(cell.bias_ih)
+    from_state = state @ as_gates_want(cell.weight_hh).T + as_gates_want(cell.bias_hh)
     assert torch.allclose(gates(from_input, from_state, state), cell(x, state), atol=1e-6)
 
 
@@ -153,7 +153,7 @@ def test_a_product_of_integers_is_exact(precise: bool) -> None:
     assert torch.allclose(linear(x), x @ values.float().T, rtol=1e-5)
 
 
-def test_weights_and_inputs_of_16_bits_are_hundreds_of_times_as_exact_as_of_8() -> None:
+def test_weights_and_inputs_of_15_bits_are_a_hundred_times_as_exact_as_of_8() -> None:
     torch.manual_seed(3)
     weight, bias, x = torch.randn(20, 64), torch.randn(20), torch.rand(9, 64) * 2 - 1
     rounded, residual = split_weight(weight)
@@ -161,6 +161,6 @@ def test_weights_and_inputs_of_16_bits_are_hundreds_of_times_as_exact_as_of_8() 
         fine = Int8Linear(*rounded, bias, precise=True, residual=residual)
         coarse = Int8Linear(*rounded, bias, precise=False)
     exact = x @ weight.T + bias
-    error_16, error_8 = ((linear(x) - exact).abs().mean() for linear in (fine, coarse))
-    assert error_16 * 100 < error_8
+    error_15, error_8 = ((linear(x) - exact).abs().mean() for linear in (fine, coarse))
+    assert error_15 * 80 < error_8
     assert torch.equal(rounded.scales, row_scales(weight))
