@@ -25,6 +25,9 @@ WARM_UP_ROUNDS = 2
 # Sources of up to so many tokens are searched together, those of up to twice as many, and so on.
 SHORTEST_BUCKET = 8
 
+# A batch of sources of more tokens has fewer rows, so that it takes no more memory.
+FULL_BATCH_LENGTH = 16
+
 
 class Searcher(Protocol):
     """What the engine needs of an artifact; called from several threads at once.
@@ -201,8 +204,13 @@ class Engine:
         ]
 
     def _parts(self, sources: list[list[int]], options: SearchOptions) -> list[list[list[int]]]:
-        """The batch in parts of a bounded number of rows, of which a beam of k has k a source."""
-        size = max(1, self._max_batch_size // options.beam_size)
+        """The batch in parts of a bounded number of rows, of which a beam of k has k a source.
+
+        Memory grows with the tokens of a batch, so that long sources have fewer rows.
+        """
+        rows = self._max_batch_size // options.beam_size
+        tokens = self._max_batch_size * FULL_BATCH_LENGTH
+        size = max(1, min(rows, tokens // max(map(len, sources))))
         return [sources[start : start + size] for start in range(0, len(sources), size)]
 
     async def close(self) -> None:

@@ -150,6 +150,14 @@ async def test_a_beam_of_k_counts_as_k_rows() -> None:
     assert list(map(len, searcher.batches)) == [2, 2, 1, 1, 1, 1, 1, 1]
 
 
+async def test_a_batch_of_long_sources_has_fewer_rows() -> None:
+    searcher = Searcher()
+    async with make_engine(searcher, max_batch_size=8) as engine:
+        await asyncio.gather(*(engine.generate([5] * 60) for _ in range(5)))
+        await engine.generate([5] * 1000)
+    assert list(map(len, searcher.batches)) == [2, 2, 1, 1]
+
+
 async def test_users_and_deadlines_are_those_of_each_request() -> None:
     gate = Gate()
     searcher = Searcher(gate)
