@@ -1,16 +1,20 @@
-"""What loading a model leaves behind."""
+"""How the C library keeps memory."""
 
 import ctypes
 
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+LARGE_BYTES = 2 << 20
 
-def give_back_freed_memory() -> None:
-    """Let the C library return to the system what was freed, which it may keep for long.
 
-    A file's bytes and the weights that are packed into another form leave tens of megabytes. Does
-    nothing where the C library has no such function, as outside Linux.
+def give_back_large_blocks() -> None:
+    """From now on, memory blocks of more than two megabytes go back to the system when they are freed.
+
+    glibc begins to keep larger and larger ones, once one was freed: loading a model, and batches
+    of long messages, would leave tens of megabytes that nobody uses. Does nothing where the C
+    library has no such setting, as outside Linux.
     """
     try:
-        trim = ctypes.CDLL(None).malloc_trim
+        set_option = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # TypeError: Windows wants a name
         return
-    trim(0)
+    set_option(M_MMAP_THRESHOLD, LARGE_BYTES)

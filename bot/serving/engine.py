@@ -26,7 +26,7 @@ WARM_UP_ROUNDS = 2
 SHORTEST_BUCKET = 8
 
 # A batch of sources of more tokens has fewer rows, so that it takes no more memory.
-FULL_BATCH_LENGTH = 16
+FULL_BATCH_LENGTH = 8
 
 
 class Searcher(Protocol):

@@ -152,7 +152,7 @@ async def test_a_beam_of_k_counts_as_k_rows() -> None:
 
 async def test_a_batch_of_long_sources_has_fewer_rows() -> None:
     searcher = Searcher()
-    async with make_engine(searcher, max_batch_size=8) as engine:
+    async with make_engine(searcher, max_batch_size=16) as engine:
         await asyncio.gather(*(engine.generate([5] * 60) for _ in range(5)))
         await engine.generate([5] * 1000)
     assert list(map(len, searcher.batches)) == [2, 2, 1, 1]
