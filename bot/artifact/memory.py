@@ -7,7 +7,7 @@ LARGE_BYTES = 2 << 20
 
 
 def give_back_large_blocks() -> None:
-    """From now on, memory blocks of more than two megabytes go back to the system when they are freed.
+    """From now on, blocks of more than two megabytes go back to the system when they are freed.
 
     glibc begins to keep larger and larger ones, once one was freed: loading a model, and batches
     of long messages, would leave tens of megabytes that nobody uses. Does nothing where the C
