@@ -1,6 +1,7 @@
 """``python -m bot bench``: every measurement of a model, and what it should be."""
 
 import asyncio
+import copy
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -250,14 +251,13 @@ def measure_model(
 def served(model: BenchModel, precision: str) -> tuple[str, Any]:
     """The searcher behind the engine on the CPU, and its precision; ``auto`` is int8, else fp32.
 
-    :raises UsageError: if the model has none of that precision there
+    :raises UsageError: if the model has no int8 searcher and that is asked for
     """
     if precision == "auto":
         precision = "fp32" if model.int8 is None else "int8"
-    searcher = {"fp32": model.fp32, "int8": model.int8}.get(precision)
+    if precision == "half":
+        return precision, copy.deepcopy(model.fp32).half()
+    searcher = model.fp32 if precision == "fp32" else model.int8
     if searcher is None:
-        raise UsageError(
-            f"{model.name} has no searcher in {precision} for the CPU, where the engine is"
-            " measured; use --precision auto or fp32."
-        )
+        raise UsageError(f"{model.name} has no searcher in int8; use --precision auto or fp32.")
     return precision, searcher

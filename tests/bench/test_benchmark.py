@@ -125,10 +125,18 @@ def test_a_model_without_int8_is_measured_all_the_same(small_model: BenchModel) 
 def test_a_precision_that_there_is_not_is_refused_before_anything_is_measured(
     small_model: BenchModel,
 ) -> None:
-    with pytest.raises(UsageError, match="half"):
-        measured(small_model, "half")
     with pytest.raises(UsageError, match="int8"):
         measured(replace(small_model, int8=None), "int8")
+
+
+def test_the_engine_is_measured_in_the_precision_that_is_asked_for(
+    small_model: BenchModel,
+) -> None:
+    precision, searcher = module.served(small_model, "half")
+    assert precision == "half"
+    assert {weight.dtype for weight in searcher.parameters()} == {torch.float16}
+    assert {weight.dtype for weight in small_model.fp32.parameters()} == {torch.float32}
+    assert measured(small_model, "half").models[0].load.precision == "half"
 
 
 def test_measuring_leaves_the_number_of_threads_as_it_was(small_benchmark: Benchmark) -> None:
