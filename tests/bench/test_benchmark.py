@@ -68,8 +68,8 @@ def test_each_target_is_judged_or_said_not_to_have_been_measured(
     small_benchmark: Benchmark,
 ) -> None:
     targets = small_benchmark.models[0].targets
-    assert len(targets) == 8
-    assert [target.measured is None for target in targets] == [False] * 7 + [True]
+    assert len(targets) == 7
+    assert [target.measured is None for target in targets] == [False] * 6 + [True]
     assert Target("fast", True, 4.0, 4.0).met
     assert not Target("fast", True, 4.0, 3.9).met
     assert Target("low", False, 1.5, 1.5).met
