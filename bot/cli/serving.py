@@ -158,7 +158,7 @@ def _load_settings(model: str | None, precision: str | None) -> Settings:
 async def _serve_discord(settings: Settings, options: SearchOptions, token: str) -> None:
     from bot.discord_app.client import CauserieClient, run_client
 
-    async with serving(settings, options, announce=logging.INFO) as responder:
+    async with serving(settings, options) as responder:
         await run_client(CauserieClient(responder), token)
 
 
@@ -203,11 +203,10 @@ def _at_terminal() -> bool:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, options: SearchOptions = GREEDY, *, announce: int = logging.DEBUG
+    settings: Settings, options: SearchOptions = GREEDY
 ) -> AsyncIterator["Responder"]:
     """A responder whose model is loaded and warm.
 
-    :param announce: the level at which it is logged what is served
     :raises ArtifactError: if the model cannot be served, or cannot search as the options say
     :raises UsageError: if the device or the precision is not to be had, or the options do not fit
         the model
@@ -224,7 +223,7 @@ async def serving(
     artifact = Artifact.load(directory, device, settings.precision)
     artifact.check(options, settings.max_reply_tokens)
     manifest, precision = artifact.manifest, artifact.precision
-    LOGGER.log(announce, "%s/%s on %s, %s", manifest.name, manifest.version, device, precision)
+    LOGGER.info("%s/%s on %s, %s", manifest.name, manifest.version, device, precision)
     plans = candidate_plans(
         usable_cores(),
         cuda=device == "cuda",
