@@ -15,8 +15,11 @@ Sources = list[list[int]]
 class Client:
     """Asks for sources in reverse, after the work that the test hands it; keeps the batches."""
 
-    def __init__(self, batcher: Batcher, work: Callable[[Sources], object]) -> None:
+    def __init__(
+        self, batcher: Batcher, work: Callable[[Sources], object], batch_size: int
+    ) -> None:
         self.batcher = batcher
+        self.batch_size = batch_size
         self.work = work
         self.batches: list[Sources] = []
 
@@ -33,7 +36,12 @@ class Client:
         timeout_s: float | None = None,
     ) -> list[int]:
         return await self.batcher.ask(
-            self.compute, list(source), group=group, user=user, timeout_s=timeout_s
+            self.compute,
+            list(source),
+            group=group,
+            batch_size=self.batch_size,
+            user=user,
+            timeout_s=timeout_s,
         )
 
     async def start_asking(self, *source: int, **how: object) -> asyncio.Task[list[int]]:
@@ -54,10 +62,10 @@ async def batching(
     queue_limit: int = 64,
     max_batch_size: int = 8,
 ) -> AsyncIterator[Client]:
-    batcher = Batcher(workers=workers, queue_limit=queue_limit, max_batch_size=max_batch_size)
+    batcher = Batcher(workers=workers, queue_limit=queue_limit)
     with ThreadPoolExecutor(workers) as executor:
         batcher.start(executor)
-        yield Client(batcher, work)
+        yield Client(batcher, work, max_batch_size)
         await batcher.close()
 
 

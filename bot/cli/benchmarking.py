@@ -31,9 +31,9 @@ def bench(
         bool, typer.Option("--json", help="Print every number as one JSON document.")
     ] = False,
     precision: Annotated[
-        Literal["auto", "fp32", "int8", "half"],
-        typer.Option(help="What the engine's searcher computes in; auto: the fastest there is."),
-    ] = "auto",
+        Literal["auto", "fp32", "int8", "half"] | None,
+        typer.Option(help="What the engine's searcher computes in. Default: PRECISION."),
+    ] = None,
     device: Annotated[
         Literal["auto", "cpu", "cuda"],
         typer.Option(help="With cuda, batches are measured there too."),
@@ -58,6 +58,8 @@ def bench(
     from bot.bench.searches import Effort
 
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    settings = load_settings()
+    precision = precision or settings.precision
     where = resolve_device(device)
     models = _models(model, store, console)
     if profile:
@@ -69,7 +71,7 @@ def bench(
         return
     result = benchmark(
         models,
-        load_settings(),
+        settings,
         precision=precision,
         device=where,
         effort=Effort(),

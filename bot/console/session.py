@@ -7,7 +7,7 @@ from typing import Protocol
 
 from bot.artifact.options import Attention, Hypothesis, SearchOptions
 from bot.console.heatmap import alignment, heatmap
-from bot.errors import CauserieError, ServingError, UsageError
+from bot.errors import CauserieError, SearchFailedError, UsageError
 from bot.serving.conversation import Conversation
 from bot.serving.responder import Candidate
 from bot.serving.sentences import NOT_THE_MODELS
@@ -72,7 +72,7 @@ class Session:
             if word.startswith("/") and not self._piped:
                 raise UsageError(f"There is no {word}; there is {', '.join(self._commands)}.")
             return self._reply(line)
-        except ServingError as error:
+        except SearchFailedError as error:
             logger.exception("no reply could be made")
             return [f"[{error}]"]
         except CauserieError as error:

@@ -36,6 +36,10 @@ NOTICES = (HELLO, UNREADABLE, BUSY, FAILED, *NOT_THE_MODELS)
 # to wait.
 MAX_IN_TURN = 4
 
+# "Busy" is a post too, and Discord lets through only so many a second: beyond so many answers under
+# way, the next message is counted and not answered.
+MAX_ANSWERING = 1000
+
 # A typing indicator is worth waiting for, but not this long.
 TYPING_GRACE_S = 1.0
 
@@ -63,6 +67,7 @@ class Chat:
     :param client: whose messages these are
     :param conversations: what each person and the bot said to each other in each channel
     :ivar busy_answers: how many messages were answered with ``BUSY``
+    :ivar unanswered: how many were not, because ``MAX_ANSWERING`` answers were under way
     """
 
     def __init__(
@@ -76,10 +81,14 @@ class Chat:
         self._in_turn: WeakValueDictionary[tuple[int, int], _Turn] = WeakValueDictionary()
         self._will_forget = False
         self.busy_answers = 0
+        self.unanswered = 0
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer the message if it is for us; never raises."""
         if self._draining or not self._is_for_us(message):
+            return
+        if len(self._answering) >= MAX_ANSWERING:
+            self.unanswered += 1
             return
         answer = asyncio.create_task(self._answer(message))
         self._answering.add(answer)
@@ -92,7 +101,11 @@ class Chat:
         if self._answering:
             logger.info("finishing %d replies", len(self._answering))
             await asyncio.wait(self._answering, timeout=timeout_s)
-        logger.info("%d messages were answered with busy", self.busy_answers)
+        logger.info(
+            "%d messages were answered with busy, %d not at all",
+            self.busy_answers,
+            self.unanswered,
+        )
 
     @property
     def _user_id(self) -> int:

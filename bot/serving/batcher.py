@@ -68,12 +68,10 @@ class Batcher:
 
     :param workers: how many batches run at the same time
     :param queue_limit: how many requests may wait
-    :param max_batch_size: how many requests are computed together at most
     """
 
-    def __init__(self, *, workers: int, queue_limit: int, max_batch_size: int) -> None:
+    def __init__(self, *, workers: int, queue_limit: int) -> None:
         self._workers = workers
-        self._max_batch_size = max_batch_size
         self._queue: FairQueue[_Search] = FairQueue(queue_limit)
         self._arrived = asyncio.Event()
         self._is_open = False
@@ -105,6 +103,7 @@ class Batcher:
         source_ids: list[int],
         *,
         group: Hashable,
+        batch_size: int,
         user: Hashable,
         timeout_s: float | None,
     ) -> T:
@@ -112,6 +111,7 @@ class Batcher:
 
         :param compute: the results of a batch, one a source; called on a thread of the executor
         :param group: requests of equal groups have the same ``compute`` and may be in one batch
+        :param batch_size: how many of this group may be
         :raises BusyError, DeadlineError, SearchFailedError: as ``Engine.generate`` does
         :raises CauserieError: what ``compute`` raises
         """
@@ -120,6 +120,7 @@ class Batcher:
         request = _Search(
             user=user,
             group=group,
+            batch_size=batch_size,
             source_ids=source_ids,
             compute=compute,
             result=asyncio.get_running_loop().create_future(),
@@ -170,7 +171,7 @@ class Batcher:
                 return
             # Idle workers share what waits.
             share = math.ceil(len(self._queue) / (self._workers - self._busy_workers))
-            batch = self._queue.take_batch(min(share, self._max_batch_size))
+            batch = self._queue.take_batch(share)
             if batch:
                 self._busy_workers += 1
                 await self._answer(batch, executor)
@@ -208,7 +209,10 @@ class Batcher:
             return
         logger.warning("a batch of %d failed and each is tried alone: %s", len(batch), failure)
         for request in batch:
-            await self._answer([request], executor)
+            if self._is_open:
+                await self._answer([request], executor)
+            else:
+                _fail(request, _closed())
 
     async def close(self) -> None:
         """Refuse new requests, fail those that wait, and return when no batch runs any more.
@@ -219,10 +223,14 @@ class Batcher:
             return
         self._is_open = False
         for request in self._queue.clear():
-            _fail(request, SearchFailedError("The engine was closed before this search began."))
+            _fail(request, _closed())
         self._arrived.set()
         await asyncio.wait(self._working)
         logger.info("closed: %s", ", ".join(f"{self._counts[name]} {name}" for name in COUNTED))
+
+
+def _closed() -> SearchFailedError:
+    return SearchFailedError("The engine was closed before this search began.")
 
 
 def search_failed(error: BaseException) -> SearchFailedError:

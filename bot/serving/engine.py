@@ -25,8 +25,7 @@ WARM_UP_ROUNDS = 2
 # Sources of up to so many tokens are searched together, those of up to twice as many, and so on.
 SHORTEST_BUCKET = 8
 
-# A batch of sources of more tokens has fewer rows, so that it takes no more memory.
-FULL_BATCH_LENGTH = 8
+MIN_BATCH_TOKENS = 256  # a batch may have so many, however small the maximum of its rows
 
 
 class Searcher(Protocol):
@@ -58,7 +57,7 @@ class Engine:
     :param workers: how many batches run at the same time
     :param threads_per_worker: how many threads torch uses within one batch
     :param queue_limit: how many requests may wait
-    :param max_batch_size: how many requests are computed together at most
+    :param max_batch_size: how many requests are computed together at most; fewer of long ones
     :param max_reply_tokens: where the searcher stops if it has not ended the reply itself
     :param options: how ``generate`` searches
     """
@@ -81,9 +80,7 @@ class Engine:
         self._max_reply_tokens = max_reply_tokens
         self._options = options
         self._executor: ThreadPoolExecutor | None = None
-        self._batcher = Batcher(
-            workers=workers, queue_limit=queue_limit, max_batch_size=max_batch_size
-        )
+        self._batcher = Batcher(workers=workers, queue_limit=queue_limit)
 
     async def start(self) -> None:
         """Create the workers and let each search a few times, so that no user waits for it.
@@ -139,9 +136,14 @@ class Engine:
         :raises DeadlineError: after ``timeout_s``
         :raises SearchFailedError: if the searcher raised or the engine does not run
         """
-        group = ("search", _bucket(source_ids))
+        bucket = _bucket(source_ids)
         return await self._batcher.ask(
-            self._search, source_ids, group=group, user=user, timeout_s=timeout_s
+            self._search,
+            source_ids,
+            group=("search", bucket),
+            batch_size=self._batch_size(bucket, self._options),
+            user=user,
+            timeout_s=timeout_s,
         )
 
     async def hypotheses(
@@ -159,15 +161,16 @@ class Engine:
         """
 
         def compute(sources: list[list[int]]) -> list[list[Hypothesis]]:
-            return [
-                found
-                for part in self._parts(sources, options)
-                for found in self._searcher.hypotheses(part, self._max_reply_tokens, options)
-            ]
+            return self._searcher.hypotheses(sources, self._max_reply_tokens, options)
 
-        group = ("hypotheses", options, _bucket(source_ids))
+        bucket = _bucket(source_ids)
         return await self._batcher.ask(
-            compute, source_ids, group=group, user=user, timeout_s=timeout_s
+            compute,
+            source_ids,
+            group=("hypotheses", options, bucket),
+            batch_size=self._batch_size(bucket, options),
+            user=user,
+            timeout_s=timeout_s,
         )
 
     async def attention(
@@ -189,7 +192,7 @@ class Engine:
 
         alone = object()  # equal to nothing else
         return await self._batcher.ask(
-            compute, source_ids, group=alone, user=user, timeout_s=timeout_s
+            compute, source_ids, group=alone, batch_size=1, user=user, timeout_s=timeout_s
         )
 
     def statistics(self) -> Statistics:
@@ -197,21 +200,16 @@ class Engine:
         return self._batcher.statistics()
 
     def _search(self, sources: list[list[int]]) -> list[list[int]]:
-        return [
-            reply_ids
-            for part in self._parts(sources, self._options)
-            for reply_ids in self._searcher.search(part, self._max_reply_tokens, self._options)
-        ]
+        return self._searcher.search(sources, self._max_reply_tokens, self._options)
 
-    def _parts(self, sources: list[list[int]], options: SearchOptions) -> list[list[list[int]]]:
-        """The batch in parts of a bounded number of rows, of which a beam of k has k a source.
+    def _batch_size(self, bucket: int, options: SearchOptions) -> int:
+        """How many sources of a bucket are searched together at most.
 
-        Memory grows with the tokens of a batch, so that long sources have fewer rows.
+        A beam of k has k rows a source, and memory grows with the tokens of a batch.
         """
         rows = self._max_batch_size // options.beam_size
-        tokens = self._max_batch_size * FULL_BATCH_LENGTH
-        size = max(1, min(rows, tokens // max(map(len, sources))))
-        return [sources[start : start + size] for start in range(0, len(sources), size)]
+        tokens = max(self._max_batch_size * SHORTEST_BUCKET, MIN_BATCH_TOKENS)
+        return max(1, min(rows, tokens // bucket))
 
     async def close(self) -> None:
         """Refuse new requests, fail those that wait, and return when no search runs any more.
@@ -237,5 +235,6 @@ class Engine:
 
 
 def _bucket(source_ids: list[int]) -> int:
-    """Equal for sources of up to ``SHORTEST_BUCKET`` tokens, of up to twice as many, and so on."""
-    return (max(len(source_ids), SHORTEST_BUCKET) - 1).bit_length()
+    """The longest source that this one is searched with: a power of two, and at least
+    ``SHORTEST_BUCKET``."""
+    return 1 << (max(len(source_ids), SHORTEST_BUCKET) - 1).bit_length()

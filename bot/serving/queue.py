@@ -13,10 +13,12 @@ class Request:
 
     :param user: whose it is
     :param group: requests of equal groups may be computed together
+    :param batch_size: how many of this group at most
     """
 
     user: Hashable
     group: Hashable
+    batch_size: int
 
 
 R = TypeVar("R", bound=Request)
@@ -68,7 +70,7 @@ class FairQueue(Generic[R]):
             if not line:
                 del self._lines[request.user]
 
-    def take_batch(self, max_size: int) -> list[R]:
+    def take_batch(self, share: int) -> list[R]:
         """Take the request whose turn it is, and others of its group in the order of their turns.
 
         A user whose oldest request is taken goes to the end. One whose oldest has to wait for
@@ -76,14 +78,15 @@ class FairQueue(Generic[R]):
         so each request is the first of all after a bounded number of batches, and the first is
         always taken.
 
-        :return: at most ``max_size`` requests; none if none waits
+        :param share: how many at most; a group may allow fewer
+        :return: none if none waits
         """
         if not self._lines:
             return []
-        group = next(iter(next(iter(self._lines.values())))).group
-        lines = [(r for r in line if r.group == group) for line in self._lines.values()]
+        first = next(iter(next(iter(self._lines.values()))))
+        lines = [(r for r in line if r.group == first.group) for line in self._lines.values()]
         in_turn = (r for turn in zip_longest(*lines) for r in turn if r is not None)
-        batch = list(islice(in_turn, max_size))
+        batch = list(islice(in_turn, min(share, first.batch_size)))
         for request in batch:
             is_oldest = request is next(iter(self._lines[request.user]))
             self.discard(request)

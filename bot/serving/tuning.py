@@ -63,6 +63,11 @@ def fastest_plan(
             # What TorchScript optimised for the first plan is there for the others.
             rounds = WARM_UP_ROUNDS if plan is plans[0] else 1
             working = [executor.submit(work, everyone, rounds) for _ in range(plan.workers)]
+            # Those that waited for the one that failed have nothing to tell.
+            failures = [error for worker in working if (error := worker.exception())]
+            for failure in failures:
+                if not isinstance(failure, threading.BrokenBarrierError):
+                    raise failure
             return sum(worker.result() for worker in working)
 
     try:

@@ -247,7 +247,7 @@ def compile_searchers(
     fp32 = load_searcher(reference, "cpu")
     for precise in (False, True):
         form = "more exact int8 variant, half as slow again" if precise else "int8 variant"
-        on_progress(f"making the {form}, with {len(int8.calibration):,} training pairs ...")
+        on_progress(f"making the {form}, rounded for {len(int8.calibration):,} pairs ...")
         content = _int8_searcher(searcher, int8.calibration, quantise, precise=precise)
         on_progress(f"comparing its replies to {len(int8.checked):,} {int8.what} with fp32's ...")
         loaded = load_searcher(content, "cpu", "int8")

@@ -22,10 +22,11 @@ from bot.model.quantised import (
     QuantisedSeq2Seq,
 )
 from bot.model.search import GreedySearcher
-from bot.model.seq2seq import Seq2Seq
+from bot.model.seq2seq import ModelConfig, Seq2Seq
 
 DAMPING = 0.001  # of the inputs' mean energy: keeps their covariance invertible
 COLUMNS_AT_ONCE = 64
+LANES = 32  # float32 numbers in two of the widest vector registers
 RESCORED = 8  # tokens a step
 
 # From a product's name, weight (N, K) and bias (N,).
@@ -59,6 +60,42 @@ def as_gates_want(parameter: Tensor) -> Tensor:
     """A GRU's weight or bias, (3 H, ...): reset gate, update gate, candidate; see ``gates``."""
     reset, update, candidate = parameter.chunk(3)
     return torch.cat((-reset, update, 2.0 * candidate))
+
+
+def widened(model: Seq2Seq) -> Seq2Seq:
+    """The same model with a hidden size that is a multiple of ``LANES``; what is new stays 0.
+
+    The last numbers of a row that is no multiple of the vector registers take another path through
+    ``sigmoid``, and which row is cut there depends on batch size and threads.
+    """
+    hidden_size = -(-model.encoder.hidden_size // LANES) * LANES
+    if hidden_size == model.encoder.hidden_size:
+        return model
+    config = ModelConfig(
+        model.embedding.num_embeddings,
+        model.embedding.embedding_dim,
+        hidden_size,
+        len(model.encoder.forwards),
+        model.decoder_layers,
+        model.decoder.attention.score,
+        tie_embeddings=model.output.weight is model.embedding.weight,
+    )
+    wide = Seq2Seq(config).eval().requires_grad_(requires_grad=False)
+    for name, parameter in wide.named_parameters():
+        parameter.zero_()
+        narrow = model.get_parameter(name)
+        if narrow.size() == parameter.size():
+            parameter.copy_(narrow)
+            continue
+        # Along each dimension a size is made of equal parts: gates, directions, query and context.
+        parts = [
+            wide_size // hidden_size if wide_size != narrow_size else 1
+            for wide_size, narrow_size in zip(parameter.size(), narrow.size(), strict=True)
+        ]
+        shape = [x for n, size in zip(parts, parameter.size(), strict=True) for x in (n, size // n)]
+        old = [x for n, size in zip(parts, narrow.size(), strict=True) for x in (n, size // n)]
+        parameter.view(shape)[tuple(slice(size) for size in old)] = narrow.reshape(old)
+    return wide
 
 
 def assemble(model: Seq2Seq, make_linear: MakeLinear, rescored: int) -> QuantisedSeq2Seq:
@@ -217,7 +254,8 @@ def quantise(
 
     ids = searcher.pad_id, searcher.bos_id, searcher.eos_id
     with torch.no_grad():
-        recording = QuantisedSearcher(assemble(searcher.model, record, rescored=0), *ids)
+        model = widened(searcher.model)
+        recording = QuantisedSearcher(assemble(model, record, rescored=0), *ids)
         recording.pack()
         # Pairs of the same lengths together: inputs that come from padding would mislead.
         sizes = torch.stack((source_lengths, (target_ids != searcher.pad_id).sum(dim=1)), dim=1)
@@ -227,4 +265,4 @@ def quantise(
                 source_ids[rows, : size[0]], source_lengths[rows], target_ids[rows, : size[1]]
             )
         rescored = min(RESCORED, searcher.model.output.out_features) if precise else 0
-        return QuantisedSearcher(assemble(searcher.model, make, rescored), *ids).eval()
+        return QuantisedSearcher(assemble(model, make, rescored), *ids).eval()

@@ -6,7 +6,7 @@ import pytest
 
 from bot.artifact.options import GREEDY, Attention, Hypothesis, SearchOptions
 from bot.console.session import Session
-from bot.errors import BusyError, CauserieError, SearcherError
+from bot.errors import BusyError, CauserieError, SearcherError, SearchFailedError
 from bot.serving.responder import Candidate
 from bot.serving.sentences import FALLBACK, NOT_THE_MODELS
 
@@ -70,6 +70,9 @@ def test_a_failure_is_a_sentence_and_no_turn(
     talker.answer = BusyError("All places are taken.")
     with caplog.at_level(logging.ERROR):
         assert session.answer("hello") == ["[All places are taken.]"]
+        assert caplog.text == "", "what can happen any time has no traceback"
+        talker.answer = SearchFailedError("The searcher failed.")
+        assert session.answer("hello") == ["[The searcher failed.]"]
     assert "no reply could be made" in caplog.text
     talker.answer = None
     session.answer("again")

@@ -15,7 +15,13 @@ from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID
 from bot.training.export import compile_int8
-from bot.training.quantisation import as_gates_want, quantise, row_scales, split_weight
+from bot.training.quantisation import (
+    as_gates_want,
+    quantise,
+    row_scales,
+    split_weight,
+    widened,
+)
 
 VOCABULARY = 60
 SOURCES = st.lists(
@@ -86,6 +92,50 @@ def test_a_rows_tokens_and_scores_are_the_same_bits_alone_and_in_any_batch(
         assert int(lengths[row]) == int(alone_lengths[0])
         assert not tokens[row, steps:].any()
         assert not scores[row, steps:].any()
+
+
+@given(SOURCES)
+@settings(max_examples=25)
+def test_attention_is_the_same_bits_alone_and_in_any_batch(
+    both: tuple[GreedySearcher, Any], sources: list[list[int]]
+) -> None:
+    """Unlike scores, its weights are not rounded on their way, which could hide a difference."""
+    _, searcher = both
+    targets = torch.tensor([[7, 8, 9, EOS_ID]])
+    weights = searcher.attention(*batch(sources), targets.repeat(len(sources), 1))
+    for row, source in enumerate(sources):
+        alone = searcher.attention(*batch([source]), targets)
+        assert torch.equal(weights[row, :, : len(source)], alone[0])
+
+
+def test_batches_on_two_threads_have_the_same_bits_although_the_hidden_size_is_odd() -> None:
+    """Threads share out large tensors in the middle of rows."""
+    torch.manual_seed(4)
+    model = Seq2Seq(ModelConfig(VOCABULARY, 40, 500, 1, 1, "dot"))
+    searcher = GreedySearcher(model, PAD_ID, BOS_ID, EOS_ID).eval().requires_grad_(False)
+    with quantised_tensors():
+        searcher = quantise(searcher, *pairs(), precise=True)
+    searcher.pack()
+    sources = [[5 + i % 50, 6 + i % 40][: 1 + i % 2] for i in range(33)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        tokens, scores, _ = searcher(*batch(sources), 6)
+        for row, source in enumerate(sources):
+            alone_tokens, alone_scores, _ = searcher(*batch([source]), 6)
+            steps = alone_tokens.size(1)
+            assert torch.equal(tokens[row, :steps], alone_tokens[0])
+            assert torch.equal(scores[row, :steps], alone_scores[0])
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("score", ["dot", "general", "concat"])
+def test_a_widened_model_is_the_same_model(score: str) -> None:
+    searcher = make_searcher(score, tied=False, layers=2)
+    wide = GreedySearcher(widened(searcher.model), PAD_ID, BOS_ID, EOS_ID).eval()
+    assert wide.model.encoder.hidden_size == 64
+    assert torch.allclose(wide.target_scores(*pairs()), searcher.target_scores(*pairs()), atol=1e-5)
 
 
 def test_the_log_probabilities_of_replies_are_nearly_those_of_float32(

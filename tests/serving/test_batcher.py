@@ -123,7 +123,7 @@ async def test_a_wrong_number_of_results_is_nobodys_result() -> None:
             return sources[1:]
 
         with pytest.raises(SearchFailedError, match="0 results for 1 sources"):
-            await client.batcher.ask(short, [5], group="g", user=None, timeout_s=None)
+            await client.batcher.ask(short, [5], group="g", batch_size=1, user=None, timeout_s=None)
         assert await client.ask(6) == [6]
 
 
@@ -158,8 +158,27 @@ async def test_closing_says_in_one_line_what_was_done(caplog: pytest.LogCaptureF
     )
 
 
+async def test_closing_ends_the_retries_of_a_batch_that_failed() -> None:
+    gate = Gate()
+
+    def fail_after_the_gate(sources: Sources) -> None:
+        gate(sources)
+        raise RuntimeError("no")
+
+    async with batching(fail_after_the_gate) as client:
+        tasks = await client.fill(range(5, 9))
+        await gate.reached()
+        closing = asyncio.create_task(client.batcher.close())
+        await asyncio.sleep(0)
+        gate.open()
+        await closing
+        for task in tasks:
+            await fails_with(SearchFailedError, task)
+    assert client.batches == [[[5], [6], [7], [8]]]
+
+
 async def test_what_was_never_started_can_be_closed_and_refuses() -> None:
-    batcher = Batcher(workers=1, queue_limit=1, max_batch_size=1)
+    batcher = Batcher(workers=1, queue_limit=1)
     await batcher.close()
     with pytest.raises(SearchFailedError, match="not running"):
-        await Client(batcher, lambda _: None).ask(5)
+        await Client(batcher, lambda _: None, 1).ask(5)

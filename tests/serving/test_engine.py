@@ -155,7 +155,7 @@ async def test_a_batch_of_long_sources_has_fewer_rows() -> None:
     async with make_engine(searcher, max_batch_size=16) as engine:
         await asyncio.gather(*(engine.generate([5] * 60) for _ in range(5)))
         await engine.generate([5] * 1000)
-    assert list(map(len, searcher.batches)) == [2, 2, 1, 1]
+    assert list(map(len, searcher.batches)) == [4, 1, 1]
 
 
 async def test_users_and_deadlines_are_those_of_each_request() -> None:

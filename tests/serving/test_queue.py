@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bot.serving.queue import FairQueue, Request
 
 
-def request(user: Hashable = "ann", group: str = "short") -> Request:
-    return Request(user=user, group=group)
+def request(user: Hashable = "ann", group: str = "short", batch_size: int = 8) -> Request:
+    return Request(user=user, group=group, batch_size=batch_size)
 
 
 def put_all(queue: FairQueue[Request], requests: list[Request]) -> None:
@@ -147,6 +147,12 @@ ACTIONS = st.lists(
     ),
     max_size=60,
 )
+
+
+def test_a_group_says_how_many_of_it_are_in_a_batch() -> None:
+    queue: FairQueue[Request] = FairQueue(10)
+    put_all(queue, [request(user, batch_size=2) for user in "abc"])
+    assert len(take(queue, 8)) == 2
 
 
 @given(ACTIONS)

@@ -111,7 +111,7 @@ def test_what_takes_seconds_is_announced_and_the_agreement_told(trained: Trained
     lines: list[str] = []
     searchers = compile_run(trained, rounded, lines.append)
     assert lines == [
-        "making the int8 variant, with 512 training pairs ...",
+        "making the int8 variant, rounded for 512 pairs ...",
         "comparing its replies to 875 training prompts with fp32's ...",
     ]
     assert searchers.int8_note == (
