@@ -108,24 +108,26 @@ def test_attention_is_the_same_bits_alone_and_in_any_batch(
         assert torch.equal(weights[row, :, : len(source)], alone[0])
 
 
-def test_batches_on_two_threads_have_the_same_bits_although_the_hidden_size_is_odd() -> None:
+@pytest.mark.parametrize("hidden_size", [500, 160])
+def test_on_two_threads_a_step_of_a_widened_size_has_the_same_bits_in_any_batch(
+    hidden_size: int,
+) -> None:
     """Threads share out large tensors in the middle of rows."""
     torch.manual_seed(4)
-    model = Seq2Seq(ModelConfig(VOCABULARY, 40, 500, 1, 1, "dot"))
-    searcher = GreedySearcher(model, PAD_ID, BOS_ID, EOS_ID).eval().requires_grad_(False)
-    with quantised_tensors():
-        searcher = quantise(searcher, *pairs(), precise=True)
-    searcher.pack()
-    sources = [[5 + i % 50, 6 + i % 40][: 1 + i % 2] for i in range(33)]
+    model = Seq2Seq(ModelConfig(VOCABULARY, 8, hidden_size, 1, 1, "dot"))
+    size = widened(model).encoder.hidden_size
+    from_input, from_state = torch.randn(141, 3 * size), torch.randn(141, 3 * size)
+    state = torch.tanh(torch.randn(141, size))
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        tokens, scores, _ = searcher(*batch(sources), 6)
-        for row, source in enumerate(sources):
-            alone_tokens, alone_scores, _ = searcher(*batch([source]), 6)
-            steps = alone_tokens.size(1)
-            assert torch.equal(tokens[row, :steps], alone_tokens[0])
-            assert torch.equal(scores[row, :steps], alone_scores[0])
+        for rows in (23, 46, 47, 141):
+            together = gates(from_input[:rows], from_state[:rows], state[:rows])
+            for row in range(rows):
+                one = slice(row, row + 1)
+                assert torch.equal(
+                    gates(from_input[one], from_state[one], state[one])[0], together[row]
+                )
     finally:
         torch.set_num_threads(threads)
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 import pytest
-from batching import Client, Clock, Sources, batching
+from batching import Client, Clock, Sources, batching, fails_with
 from gate import Gate
 
 from bot.errors import SearchFailedError, UsageError
