@@ -136,7 +136,7 @@ def test_on_two_threads_a_step_of_a_widened_size_has_the_same_bits_in_any_batch(
 def test_a_widened_model_is_the_same_model(score: str) -> None:
     searcher = make_searcher(score, tied=False, layers=2)
     wide = GreedySearcher(widened(searcher.model), PAD_ID, BOS_ID, EOS_ID).eval()
-    assert wide.model.encoder.hidden_size == 64
+    assert wide.model.encoder.hidden_size == 128
     assert torch.allclose(wide.target_scores(*pairs()), searcher.target_scores(*pairs()), atol=1e-5)
 
 

@@ -166,7 +166,7 @@ async def test_closing_ends_the_retries_of_a_batch_that_failed() -> None:
         raise RuntimeError("no")
 
     async with batching(fail_after_the_gate) as client:
-        tasks = await client.fill(range(5, 9))
+        tasks = [asyncio.create_task(client.ask(source)) for source in range(5, 9)]
         await gate.reached()
         closing = asyncio.create_task(client.batcher.close())
         await asyncio.sleep(0)
