@@ -9,6 +9,7 @@ import pytest
 import simcord
 from simcord.enums import MessageType
 
+from bot.discord_app import chat
 from bot.discord_app.chat import BUSY, FAILED, HELLO, MAX_IN_TURN, UNREADABLE
 from bot.discord_app.client import CauserieClient
 from bot.errors import BusyError, DeadlineError, SearchFailedError
@@ -667,6 +668,30 @@ async def test_only_so_many_messages_of_one_person_wait_for_each_other_in_a_chan
     assert isinstance(client, CauserieClient)
     assert client.chat.busy_answers == 2
     assert len(client.chat._in_turn) == 0
+
+
+async def test_beyond_so_many_answers_under_way_messages_are_counted_and_not_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "MAX_ANSWERING", 2)
+    finish = asyncio.Event()
+
+    async def answer(text: str) -> str:
+        await finish.wait()
+        return text.upper()
+
+    world.responder.answer = answer
+    client = world.env.bot
+    assert isinstance(client, CauserieClient)
+    for number in range(3):
+        world.env.backend.create_message(world.channel.id, world.alice.id, f"{world.me} {number}")
+    while client.chat.unanswered == 0:  # noqa: ASYNC110 (simcord offers no event for it)
+        await asyncio.sleep(0)
+    finish.set()
+    await world.env.settle()
+
+    assert world.answers() == ["0", "1"]
+    assert client.chat.unanswered == 1
 
 
 async def test_the_responder_hears_who_asks(world: World) -> None:
