@@ -237,7 +237,6 @@ def measure_model(
             model.sources,
             settings,
             precision=chosen,
-            device="cpu",
             max_reply_tokens=MAX_STEPS,
             rates=effort.rates,
             seconds=effort.load_s,

@@ -32,7 +32,7 @@ class LoadRow:
     :param rate: messages a second that were offered, on average
     :param busy: refused at once, because the queue was full
     :param expired: not answered before their deadline
-    :param throughput: answered a second, from the first arrival to the last answer
+    :param throughput: answered a second, from the start to the last answer
     """
 
     rate: float
@@ -66,14 +66,13 @@ class Load:
 class _GreedySearches:
     """A searcher as the engine calls it for ``generate``."""
 
-    def __init__(self, searcher: Any, device: str) -> None:
+    def __init__(self, searcher: Any) -> None:
         self._searcher = searcher
-        self._device = device
 
     def search(
         self, source_ids: list[list[int]], max_length: int, options: SearchOptions
     ) -> list[list[int]]:
-        return search_batch(self._searcher, source_ids, max_length, self._device)
+        return search_batch(self._searcher, source_ids, max_length, "cpu")
 
 
 async def measure_engine(
@@ -82,7 +81,6 @@ async def measure_engine(
     settings: Settings,
     *,
     precision: str,
-    device: str,
     max_reply_tokens: int,
     rates: Sequence[float],
     seconds: float,
@@ -90,14 +88,13 @@ async def measure_engine(
 ) -> Load:
     """Serve with the settings of the service, and measure.
 
-    :param searcher: compiled, on ``device``
+    :param searcher: compiled, on the CPU
     :param precision: what it computes in
     :param seconds: how long messages come at each of the rates
     """
-    served = cast("Searcher", _GreedySearches(searcher, device))  # nothing else is asked for here
+    served = cast("Searcher", _GreedySearches(searcher))  # nothing else is asked for here
     plans = candidate_plans(
         usable_cores(),
-        cuda=device == "cuda",
         workers=settings.workers,
         threads_per_worker=settings.threads_per_worker,
     )

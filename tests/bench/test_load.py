@@ -64,7 +64,6 @@ async def test_under_load_every_message_is_answered_refused_or_late(
         small_model.sources,
         Settings(queue_limit=1, max_batch_size=1, workers=1, _env_file=None),
         precision="fp32",
-        device="cpu",
         max_reply_tokens=MAX_STEPS,
         rates=(50, 5000),
         seconds=0.2,
