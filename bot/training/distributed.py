@@ -9,13 +9,16 @@ a shared disk.
 """
 
 import shlex
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # while there is no group that its default arguments could hold
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -47,6 +50,7 @@ class Processes:
         self.rank = rank
         self.size = size
         self.device = torch.device(device)
+        self._parallel: DistributedDataParallel | None = None
 
     @property
     def is_main(self) -> bool:
@@ -57,12 +61,20 @@ class Processes:
         """This process' part of a batch; of a last, small batch it can be nothing."""
         return list(indices[self.rank :: self.size])
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """The module, whose gradients are averaged over the processes in ``backward``."""
+    def wrap(self, module: nn.Module) -> Callable[..., Any]:
+        """The module's forward, whose gradients ``backward`` averages over the processes.
+
+        It works until ``close``.
+        """
         if self.size == 1:
             return module
         devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(module, device_ids=devices)
+        self._parallel = DistributedDataParallel(module, device_ids=devices)
+        return weakref.proxy(self._parallel)
+
+    def close(self) -> None:
+        """Let go of what holds the processes together."""
+        self._parallel = None
 
     def total(self, value: float) -> float:
         """The sum of what the processes give."""
@@ -117,7 +129,14 @@ def started_processes(device: str) -> Iterator[Processes]:
         device = f"cuda:{dist.get_node_local_rank()}"
         torch.cuda.set_device(device)
     dist.init_process_group("gloo" if device == "cpu" else "nccl", timeout=LONGEST_WAIT)
+    group = dist.group.WORLD
+    processes = Processes(dist.get_rank(), dist.get_world_size(), device)
     try:
-        yield Processes(dist.get_rank(), dist.get_world_size(), device)
+        yield processes
     finally:
+        processes.close()
         dist.destroy_process_group()
+        # gloo's threads take the interpreter's lock to let go of their last tensors: they must
+        # have ended before the interpreter does, and only this, the last reference to the group,
+        # waits for them without holding the lock.
+        del group

@@ -56,6 +56,23 @@ Trainer._step = step
 main()
 """
 
+# The command, which at its end names the threads that are still there.
+OBSERVED = """
+import atexit, sys
+from pathlib import Path
+
+from bot.cli import main
+
+
+def name_threads():
+    for thread in Path("/proc/self/task").iterdir():
+        print("left:", (thread / "comm").read_text().strip(), file=sys.stderr)
+
+
+atexit.register(name_threads)
+main()
+"""
+
 
 def torchrun(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -87,6 +104,35 @@ def stopped_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    script = tmp_path_factory.mktemp("distributed") / "observed.py"
+    script.write_text(OBSERVED)
+    return script
+
+
+@pytest.fixture(scope="module")
+def resumed(
+    stopped_run: Path, observed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The stopped run, continued to its end by two processes."""
+    run = tmp_path_factory.mktemp("distributed") / "resumed"
+    shutil.copytree(stopped_run, run)
+    return run, torchrun(observed, "train", f"--run-folder={run}", "--resume")
+
+
+@pytest.fixture(scope="module")
+def diverged(
+    corpus: Path, observed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    run = tmp_path_factory.mktemp("distributed") / "diverged"
+    diverging = [option for option in SMALL if not option.startswith(("--clip", "--learning"))]
+    return run, torchrun(
+        *(observed, "train", f"--run-folder={run}", f"--corpus={corpus}"),
+        *("--learning-rate=1e30", "--clip=1e30", *diverging),
+    )
+
+
 def test_a_signal_to_one_process_stops_and_saves_all(stopped_run: Path) -> None:
     assert checkpoint.load(stopped_run / checkpoint.CHECKPOINT_FILE)["step"] == 4
 
@@ -105,13 +151,11 @@ def test_a_run_of_two_processes_is_not_resumed_by_one(stopped_run: Path) -> None
 
 
 def test_two_processes_learn_what_one_learns_with_the_doubled_batch(
-    stopped_run: Path, tmp_path: Path
+    resumed: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    two = tmp_path / "two"
-    shutil.copytree(stopped_run, two)
-    resumed = torchrun("-m", "bot", "train", f"--run-folder={two}", "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    assert resumed.stderr.count("Done.") == 1
+    two, result = resumed
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("Done.") == 1
 
     config = RunConfig.read(two)
     one = tmp_path / "one"
@@ -132,16 +176,25 @@ def test_two_processes_learn_what_one_learns_with_the_doubled_batch(
     assert logs[0][-1]["valid_nats_per_token"] < logs[0][0]["valid_nats_per_token"] - 0.1
 
 
-def test_divergence_is_said_once_and_ends_both_processes(corpus: Path, tmp_path: Path) -> None:
-    diverging = [option for option in SMALL if not option.startswith(("--clip", "--learning"))]
-    result = torchrun(
-        *("-m", "bot", "train", f"--run-folder={tmp_path / 'run'}", f"--corpus={corpus}"),
-        *("--learning-rate=1e30", "--clip=1e30", *diverging),
-    )
+def test_divergence_is_said_once_and_ends_both_processes(
+    diverged: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    run, result = diverged
     assert result.returncode != 0
     assert result.stderr.count("error: ") == 1, result.stderr
     assert "lower --learning-rate" in result.stderr
-    assert not (tmp_path / "run" / checkpoint.CHECKPOINT_FILE).exists()
+    assert not (run / checkpoint.CHECKPOINT_FILE).exists()
+
+
+# One that needs the interpreter after its end aborts the process, now and then.
+@pytest.mark.parametrize("ended", ["resumed", "diverged"])
+def test_no_thread_of_the_group_outlives_the_training(
+    ended: str, request: pytest.FixtureRequest
+) -> None:
+    _, result = request.getfixturevalue(ended)
+    assert "left: python" in result.stderr
+    assert "left: gloo" not in result.stderr
+    assert "left: pt_gloo" not in result.stderr
 
 
 def test_an_error_is_said_once_and_ends_both_processes(corpus: Path, tmp_path: Path) -> None:
