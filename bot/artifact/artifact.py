@@ -13,7 +13,7 @@ import torch
 
 from bot.artifact.hypotheses import find_hypotheses
 from bot.artifact.manifest import INT8_SEARCHER_FILE, SEARCHER_FILE, TOKENIZER_FILE, Manifest
-from bot.artifact.memory import give_back_large_blocks
+from bot.artifact.memory import give_back_freed_memory
 from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
 from bot.artifact.precision import quantised_tensors, resolve_precision
 from bot.errors import SearcherError, TokenizerError, UsageError
@@ -85,7 +85,6 @@ class Artifact:
         manifest = Manifest.read(directory)
         precision = resolve_precision(precision, device, manifest)
         searcher_file = INT8_SEARCHER_FILE if precision == "int8" else SEARCHER_FILE
-        give_back_large_blocks()
         contents = _checked(manifest, directory, {searcher_file, TOKENIZER_FILE})
         try:
             tokenizer_json = contents[TOKENIZER_FILE].decode()
@@ -101,6 +100,7 @@ class Artifact:
             searcher = load_searcher(contents.pop(searcher_file), device, precision)
         except SearcherError as error:
             raise SearcherError(f"{directory / searcher_file}: {error}") from error
+        give_back_freed_memory()
         return cls(manifest, tokenizer, searcher, device, precision)
 
     def search(
