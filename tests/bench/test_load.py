@@ -43,9 +43,10 @@ async def test_what_is_sent_late_was_due_when_it_was_scheduled() -> None:
     async def request(number: int, due: float) -> None:
         dues.append(due)
 
-    began = asyncio.get_running_loop().time()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     await open_loop([-1.0, -0.5], request)
-    assert dues[0] == pytest.approx(began - 1.0, abs=0.2)
+    assert began - 1.0 <= dues[0] <= loop.time() - 1.0
     assert dues[1] - dues[0] == pytest.approx(0.5)
 
 

@@ -1,6 +1,5 @@
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -292,24 +291,14 @@ def test_a_reply_is_that_of_its_source_alone_whatever_batch_it_came_in(
 
 
 async def test_the_event_loop_keeps_ticking_while_fifty_replies_are_computed() -> None:
-    """Its largest stall is a small part of the time that the replies take together."""
+    """On the loop, or with the interpreter's lock held, each batch would cost it one tick."""
     compiled = Compiled(ModelConfig(2000, 256, 256, 1, 2), ends=False)
-    stalls: list[float] = []
-
-    async def tick() -> None:
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(0.001)
-            stalls.append(time.perf_counter() - before)
-
     async with make_engine(compiled, workers=2, queue_limit=50) as engine:
-        ticking = asyncio.create_task(tick())
-        began = time.perf_counter()
-        replies = await asyncio.gather(*(engine.generate([i] * 20) for i in range(5, 55)))
-        took = time.perf_counter() - began
-        ticking.cancel()
+        replies = asyncio.gather(*(engine.generate([i] * 20) for i in range(5, 55)))
+        ticks = 0
+        while not replies.done():
+            await asyncio.sleep(0)
+            ticks += 1
 
-    assert {len(reply) for reply in replies} == {40}
-    assert len(stalls) > 10
-    print(f"largest stall {max(stalls) * 1e3:.1f} ms while 50 replies took {took:.2f} s")
-    assert max(stalls) < took / 3
+    assert {len(reply) for reply in await replies} == {40}
+    assert ticks > 200
