@@ -11,7 +11,9 @@ not grow by 5% between the end of the first minute and the end. Exit code 1 if a
 
 import argparse
 import asyncio
+import math
 import sys
+from collections.abc import Callable
 
 from bot.artifact.options import GREEDY
 from bot.bench.prompts import real_prompts
@@ -72,14 +74,30 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0 if ledger.faultless and (growth is None or growth < MAX_GROWTH) else 1
 
 
+def number(kind: Callable[[str], float], least: float, most: float) -> Callable[[str], float]:
+    """Reads an option's number and checks it."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is no number from {least:g} to {most:g}")
+        return value
+
+    return read
+
+
 def main() -> None:
     """Read the options and run."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--rate", type=float, default=100.0, help="messages a second")
-    parser.add_argument("--messages", type=int, default=4000, help="different ones")
-    parser.add_argument("--cancel", type=float, default=0.01, help="the share that gives up")
-    parser.add_argument("--model", metavar="NAME[/VERSION]", help="default: the active one")
+    add = parser.add_argument
+    add("--minutes", type=number(float, 0.01, 10_000), default=10.0)
+    add("--rate", type=number(float, 0.1, 10_000), default=100.0, help="messages a second")
+    add("--messages", type=number(int, 1, 100_000), default=4000, help="different ones")
+    add("--cancel", type=number(float, 0, 1), default=0.01, help="the share that gives up")
+    add("--model", metavar="NAME[/VERSION]", help="default: the active one")
     arguments = parser.parse_args()
     try:
         settings = load_settings()

@@ -137,7 +137,7 @@ class Artifact:
             return []
         with torch.inference_mode():
             return find_hypotheses(
-                self._searcher, *_padded(source_ids, self.device), max_length, options
+                self._searcher, *padded(source_ids, self.device), max_length, options
             )
 
     def check(self, options: SearchOptions, max_length: int) -> None:
@@ -172,9 +172,9 @@ class Artifact:
         :param source_ids: B sources, each as ``Tokenizer.encode_source`` makes them
         :param target_ids: B replies, each with its ``EOS``
         """
-        targets, _ = _padded(target_ids, self.device)
+        targets, _ = padded(target_ids, self.device)
         with torch.inference_mode():
-            scores = self._method("target_scores")(*_padded(source_ids, self.device), targets)
+            scores = self._method("target_scores")(*padded(source_ids, self.device), targets)
         return [row[: len(ids)] for row, ids in zip(scores.tolist(), target_ids, strict=True)]
 
     def attention(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> list[list[float]]:
@@ -182,9 +182,9 @@ class Artifact:
 
         :param target_ids: a reply, with its ``EOS`` if that is to have a row
         """
-        targets, _ = _padded([target_ids], self.device)
+        targets, _ = padded([target_ids], self.device)
         with torch.inference_mode():
-            weights = self._method("attention")(*_padded([source_ids], self.device), targets)
+            weights = self._method("attention")(*padded([source_ids], self.device), targets)
         rows: list[list[float]] = weights[0].tolist()
         return rows
 
@@ -263,14 +263,17 @@ def search_batch(
     if not source_ids:
         return []
     with torch.inference_mode():
-        token_ids, _, reply_lengths = searcher(*_padded(source_ids, device), max_length)
+        token_ids, _, reply_lengths = searcher(*padded(source_ids, device), max_length)
     return [
         row[:length] for row, length in zip(token_ids.tolist(), reply_lengths.tolist(), strict=True)
     ]
 
 
-def _padded(rows: Sequence[Sequence[int]], device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids, (B, longest), and lengths, (B,)."""
+def padded(rows: Sequence[Sequence[int]], device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """A searcher's sources: int64 ids, (B, longest), ``PAD`` after each, and lengths, (B,).
+
+    :raises ValueError: if a source is empty
+    """
     lengths = [len(ids) for ids in rows]
     if min(lengths) == 0:
         raise ValueError("a source is empty; encode_source closes each with EOS")

@@ -10,12 +10,12 @@ from typing import Any, cast
 import numpy as np
 
 from bot.artifact.artifact import search_batch
-from bot.artifact.options import GREEDY, SearchOptions
+from bot.artifact.options import SearchOptions
 from bot.bench.timing import Timing
 from bot.errors import BusyError, DeadlineError
 from bot.serving.engine import Engine, Searcher
-from bot.serving.tuning import fastest_plan
-from bot.settings import Settings, candidate_plans, usable_cores
+from bot.serving.tuning import tuned_engine
+from bot.settings import Settings
 
 USERS = 50
 WARM_UP_ROUNDS = 2
@@ -93,20 +93,7 @@ async def measure_engine(
     :param seconds: how long messages come at each of the rates
     """
     served = cast("Searcher", _GreedySearches(searcher))  # nothing else is asked for here
-    plans = candidate_plans(
-        usable_cores(),
-        workers=settings.workers,
-        threads_per_worker=settings.threads_per_worker,
-    )
-    plan = fastest_plan(plans, served, sources[:4], max_reply_tokens, GREEDY)
-    engine = Engine(
-        served,
-        workers=plan.workers,
-        threads_per_worker=plan.threads_per_worker,
-        queue_limit=settings.queue_limit,
-        max_batch_size=settings.max_batch_size,
-        max_reply_tokens=max_reply_tokens,
-    )
+    engine = tuned_engine(served, settings, sources[:4], max_reply_tokens)
     async with engine:
         on_progress("engine, one at a time")
         for _ in range(WARM_UP_ROUNDS):
@@ -119,8 +106,8 @@ async def measure_engine(
             )
     return Load(
         precision,
-        plan.workers,
-        plan.threads_per_worker,
+        engine.workers,
+        engine.threads_per_worker,
         settings.queue_limit,
         settings.max_batch_size,
         single,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bot.artifact.artifact import load_searcher, search_batch
+from bot.artifact.artifact import load_searcher, padded, search_batch
 from bot.artifact.manifest import INT8_SEARCHER_FILE, SEARCHER_FILE, TOKENIZER_FILE, Manifest
 from bot.artifact.precision import int8_works, quantised_tensors
 from bot.bench.prompts import hashed_ids
@@ -95,8 +95,8 @@ def _int8_of(eager: GreedySearcher, sources: Sequence[list[int]], quantise: Quan
     """The int8 searcher, compiled, loaded and packed."""
     with quantised_tensors():
         with torch.inference_mode():
-            replies, _, _ = eager(*_padded(sources), MAX_STEPS)
-        quantised = quantise(eager, *_padded(sources), replies.clone(), precise=False).eval()
+            replies, _, _ = eager(*padded(sources, "cpu"), MAX_STEPS)
+        quantised = quantise(eager, *padded(sources, "cpu"), replies.clone(), precise=False).eval()
         return load_searcher(compile_int8(quantised), "cpu", "int8")
 
 
@@ -141,13 +141,6 @@ def steps_of(searcher: Any, sources: Sequence[list[int]]) -> list[int]:
     return [min(len(reply) + 1, MAX_STEPS) for reply in replies]
 
 
-def _padded(sources: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-    rows = torch.nn.utils.rnn.pad_sequence(
-        [torch.tensor(ids) for ids in sources], batch_first=True, padding_value=PAD_ID
-    )
-    return rows, torch.tensor([len(ids) for ids in sources])
-
-
 def _end_bias(model: Seq2Seq, sources: Sequence[list[int]], mean_steps: float) -> float:
     """The bias of ``EOS`` with which replies have so many steps on average.
 
@@ -157,7 +150,7 @@ def _end_bias(model: Seq2Seq, sources: Sequence[list[int]], mean_steps: float) -
     model.output.bias[EOS_ID] = 0.0
     margins: list[Tensor] = []  # what EOS lacks to be the best, a step
     with torch.inference_mode():
-        memory, keys, mask, state = model.encode(*_padded(sources))
+        memory, keys, mask, state = model.encode(*padded(sources, "cpu"))
         token = torch.full((len(sources), 1), BOS_ID)
         for _ in range(MAX_STEPS):
             attentional, state, _weights = model.decode(token, state, memory, keys, mask)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from bot.cli.models import open_store
-from bot.errors import ModelNotFoundError
+from bot.errors import ModelNotFoundError, UsageError
 from bot.settings import load_settings
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def bench(
     from bot.bench.report import render
     from bot.bench.searches import Effort
 
+    if profile and as_json:
+        raise UsageError("A profile is a table: leave --json or --profile out.")
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     settings = load_settings()
     precision = precision or settings.precision

@@ -21,10 +21,8 @@ from bot.artifact.options import (
 from bot.errors import UsageError
 from bot.settings import (
     Settings,
-    candidate_plans,
     load_settings,
     require_discord_token,
-    usable_cores,
 )
 
 if TYPE_CHECKING:
@@ -214,9 +212,8 @@ async def serving(
     from bot.artifact.artifact import Artifact, resolve_device
     from bot.artifact.store import ModelStore
     from bot.serving.content_filter import ContentFilter
-    from bot.serving.engine import Engine
     from bot.serving.responder import Responder
-    from bot.serving.tuning import TEXTS, fastest_plan
+    from bot.serving.tuning import TEXTS, tuned_engine
 
     device = resolve_device(settings.device)
     directory = ModelStore(settings.model_store).resolve(settings.model)
@@ -224,22 +221,13 @@ async def serving(
     artifact.check(options, settings.max_reply_tokens)
     manifest, precision = artifact.manifest, artifact.precision
     LOGGER.info("%s/%s on %s, %s", manifest.name, manifest.version, device, precision)
-    plans = candidate_plans(
-        usable_cores(),
-        cuda=device == "cuda",
-        workers=settings.workers,
-        threads_per_worker=settings.threads_per_worker,
-    )
-    sources = [artifact.tokenizer.encode_source(text) for text in TEXTS]
-    plan = fastest_plan(plans, artifact, sources, settings.max_reply_tokens, options)
-    engine = Engine(
+    engine = tuned_engine(
         artifact,
-        workers=plan.workers,
-        threads_per_worker=plan.threads_per_worker,
-        max_batch_size=settings.max_batch_size,
-        queue_limit=settings.queue_limit,
-        max_reply_tokens=settings.max_reply_tokens,
-        options=options,
+        settings,
+        [artifact.tokenizer.encode_source(text) for text in TEXTS],
+        settings.max_reply_tokens,
+        options,
+        cuda=device == "cuda",
     )
     async with engine:
         yield Responder(

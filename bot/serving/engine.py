@@ -74,8 +74,8 @@ class Engine:
         options: SearchOptions = GREEDY,
     ) -> None:
         self._searcher = searcher
-        self._workers = workers
-        self._threads_per_worker = threads_per_worker
+        self.workers = workers
+        self.threads_per_worker = threads_per_worker
         self._max_batch_size = max_batch_size
         self._max_reply_tokens = max_reply_tokens
         self._options = options
@@ -88,18 +88,18 @@ class Engine:
         :raises SearchFailedError: if the searcher raises
         """
         executor = ThreadPoolExecutor(
-            self._workers,
+            self.workers,
             thread_name_prefix="searcher",
             initializer=torch.set_num_threads,  # a thread's own setting
-            initargs=(self._threads_per_worker,),
+            initargs=(self.threads_per_worker,),
         )
-        everyone = threading.Barrier(self._workers)
+        everyone = threading.Barrier(self.workers)
         loop = asyncio.get_running_loop()
         try:
             await asyncio.gather(
                 *(
                     loop.run_in_executor(executor, self._warm_up, everyone)
-                    for _ in range(self._workers)
+                    for _ in range(self.workers)
                 )
             )
         except BaseException as error:

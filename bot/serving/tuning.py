@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from bot.artifact.options import SearchOptions
+from bot.artifact.options import GREEDY, SearchOptions
 from bot.serving.batcher import search_failed
-from bot.serving.engine import WARM_UP_ROUNDS, Searcher
-from bot.settings import WorkerPlan
+from bot.serving.engine import WARM_UP_ROUNDS, Engine, Searcher
+from bot.settings import Settings, WorkerPlan, candidate_plans, usable_cores
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +19,40 @@ logger = logging.getLogger(__name__)
 TEXTS = ("hello", "how are you?", "do you like tea?", "what did you do at the weekend?")
 
 MEASURED_S = 0.05
+
+
+def tuned_engine(
+    searcher: Searcher,
+    settings: Settings,
+    sources: list[list[int]],
+    max_reply_tokens: int,
+    options: SearchOptions = GREEDY,
+    *,
+    cuda: bool = False,
+) -> Engine:
+    """The engine that the settings describe, with the fastest plan that they allow.
+
+    :param sources: a batch, as messages make them
+    :param max_reply_tokens: instead of the settings'
+    :param cuda: whether the searcher is on a GPU
+    :raises SearchFailedError: if the searcher raises
+    """
+    plans = candidate_plans(
+        usable_cores(),
+        cuda=cuda,
+        workers=settings.workers,
+        threads_per_worker=settings.threads_per_worker,
+    )
+    plan = fastest_plan(plans, searcher, sources, max_reply_tokens, options)
+    return Engine(
+        searcher,
+        workers=plan.workers,
+        threads_per_worker=plan.threads_per_worker,
+        max_batch_size=settings.max_batch_size,
+        queue_limit=settings.queue_limit,
+        max_reply_tokens=max_reply_tokens,
+        options=options,
+    )
 
 
 def fastest_plan(

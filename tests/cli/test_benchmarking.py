@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from command import bot
 
 from bot.bench import searches
 from bot.cli import main
@@ -63,3 +64,9 @@ def test_bench_shows_what_the_steps_spend_their_time_on(
     out = capsys.readouterr().out
     assert out.startswith("animals/1, fp32")
     assert out.count("aten::") > 5
+
+
+def test_a_profile_is_not_printed_as_json() -> None:
+    result = bot("bench", "--profile", "--json")
+    assert result.returncode == 2
+    assert result.stderr == b"error: A profile is a table: leave --json or --profile out.\n"
