@@ -140,7 +140,7 @@ class ModelBench:
         measured: dict[str, float | None] = dict.fromkeys(TARGETS)
         if ten is not None:
             measured[TEN] = ten.times_tutorial
-            measured[FLOOR] = ten.times_floor
+            measured[FLOOR] = ten.times_memory_floor
         if real is not None:
             measured[REAL] = real.times_tutorial
         if batched:

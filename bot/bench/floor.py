@@ -63,23 +63,24 @@ def _once_a_step(config: ModelConfig) -> int:
 class Bandwidth:
     """How fast weights are read, in GB/s, from medians.
 
-    :param matrix_vector: over a matrix as large as the int8 weights, by the faster of a float32
-        and an int8 matrix-vector product: the floor's
-    :param large_matrix_vector: the same over ``LARGE_BYTES``, which no cache holds
+    Of matrix-vector products that is, in float32 or int8, whichever is the faster.
+
+    :param memory: over ``LARGE_BYTES``, which no cache holds
+    :param cache: over as much as the int8 weights, which a large cache holds
     :param read: a sum over as much as the int8 weights: what is left when nothing is multiplied
     """
 
-    matrix_vector: float
-    large_matrix_vector: float
+    memory: float
+    cache: float
     read: float
 
-    def floor_ms(self, size: float) -> float:
-        """How long reading so many bytes takes at least."""
-        return size / self.matrix_vector / 1e6
+    def memory_floor_ms(self, size: float) -> float:
+        """How long reading so many bytes from memory takes at least."""
+        return size / self.memory / 1e6
 
-    def large_floor_ms(self, size: float) -> float:
-        """The same at the bandwidth of memory that no cache holds."""
-        return size / self.large_matrix_vector / 1e6
+    def cache_floor_ms(self, size: float) -> float:
+        """The same where a cache holds all weights."""
+        return size / self.cache / 1e6
 
 
 class BandwidthProbe:
@@ -93,20 +94,16 @@ class BandwidthProbe:
         self._bytes: dict[str, int] = {}
         works = int8_works()
         self.subjects: dict[str, Callable[[int], object]] = {}
-        self.large_subjects: dict[str, Callable[[int], object]] = {}
-        for suffix, wanted, subjects in (
-            ("", size, self.subjects),
-            (LARGE, large, self.large_subjects),
-        ):
+        for suffix, wanted in (("", size), (LARGE, large)):
             matrix = torch.ones(max(1, wanted // (4 * COLUMNS)), COLUMNS)
-            subjects[MATRIX_VECTOR + suffix] = _float_product(matrix)
+            self.subjects[MATRIX_VECTOR + suffix] = _float_product(matrix)
             self._bytes[MATRIX_VECTOR + suffix] = matrix.numel() * 4
             if not suffix:
-                subjects[READ] = _read(matrix)
+                self.subjects[READ] = _read(matrix)
                 self._bytes[READ] = matrix.numel() * 4
             if works:
                 rows = max(1, wanted // COLUMNS)
-                subjects[MATRIX_VECTOR_INT8 + suffix] = _int8_product(rows)
+                self.subjects[MATRIX_VECTOR_INT8 + suffix] = _int8_product(rows)
                 self._bytes[MATRIX_VECTOR_INT8 + suffix] = rows * COLUMNS
 
     def bandwidth(self, seconds: dict[str, Seconds]) -> Bandwidth:
@@ -115,10 +112,11 @@ class BandwidthProbe:
             name: size / float(torch.tensor(seconds[name]).median()) / 1e9
             for name, size in self._bytes.items()
         }
+        read = rates.pop(READ)
         return Bandwidth(
-            matrix_vector=max(rates[name] for name in self.subjects if name != READ),
-            large_matrix_vector=max(rates[name] for name in self.large_subjects),
-            read=rates[READ],
+            memory=max(rate for name, rate in rates.items() if name.endswith(LARGE)),
+            cache=max(rate for name, rate in rates.items() if not name.endswith(LARGE)),
+            read=read,
         )
 
 

@@ -54,15 +54,16 @@ def _searches(searches: Searches) -> Iterator[RenderableType]:
     int8 = "" if steps is None else f" ({steps:.1f} in int8)"
     yield Text(
         f"\n10 steps: a prompt of {searches.source_tokens} tokens, every searcher writes 10;"
-        f" real prompts: {searches.mean_steps:.1f} steps on average{int8}, the tutorial's 10. The"
-        f" floor of 10 steps is {searches.floor_ms:.2f} ms: {searches.streamed_mb:.1f} MB at"
-        f" {bandwidth.matrix_vector:.1f} GB/s, the fastest matrix-vector product over"
-        f" {searches.weights_mb:.1f} MB, as large as the int8 weights, in one thread (reading"
-        f" alone: {bandwidth.read:.1f} GB/s; over {LARGE_BYTES / 2**20:.0f} MiB:"
-        f" {bandwidth.large_matrix_vector:.1f} GB/s, a floor of {searches.large_floor_ms:.2f} ms)."
+        f" real prompts: {searches.mean_steps:.1f} steps on average{int8}, the tutorial's 10. Ten"
+        f" steps read {searches.streamed_mb:.1f} MB of int8 weights. A matrix-vector product reads"
+        f" {bandwidth.memory:.1f} GB/s from memory (over {LARGE_BYTES / 2**20:.0f} MiB) in one"
+        f" thread, so that the memory floor is {searches.memory_floor_ms:.2f} ms; all weights,"
+        f" {searches.weights_mb:.1f} MB, may fit a cache, from which it reads"
+        f" {bandwidth.cache:.1f} GB/s: a floor of {searches.cache_floor_ms:.2f} ms (reading alone:"
+        f" {bandwidth.read:.1f} GB/s)."
     )
     table = Table("batch 1", "threads", "searcher", box=None, title_justify="left")
-    for heading in ("median ms", "p95 ms", "mean ms", "x tutorial", "x floor"):
+    for heading in ("median ms", "p95", "mean", "x tutorial", "x memory", "x cache"):
         table.add_column(heading, justify="right")
     last = None
     for row in searches.rows:
@@ -74,7 +75,10 @@ def _searches(searches: Searches) -> Iterator[RenderableType]:
             f"{row.timing.p95_ms:.2f}",
             f"{row.timing.mean_ms:.2f}",
             f"{row.times_tutorial:.2f}",
-            "" if row.times_floor is None else f"{row.times_floor:.2f}",
+            *(
+                "" if times is None else f"{times:.2f}"
+                for times in (row.times_memory_floor, row.times_cache_floor)
+            ),
         )
         last = key
     yield table

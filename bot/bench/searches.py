@@ -59,7 +59,9 @@ class SearchRow:
     :param measure: ``TEN_STEPS``, all writing exactly ten tokens to one prompt, or
         ``REAL_PROMPTS``, all but the tutorial's stopping at ``EOS``
     :param times_tutorial: how many times as fast as the tutorial's, by ``Timing.mean_ms``
-    :param times_floor: how many times as long as the memory floor; on one thread only
+    :param times_memory_floor: how many times as long as its weights take to come from memory; on
+        one thread only
+    :param times_cache_floor: the same from a cache that holds them
     """
 
     measure: str
@@ -67,7 +69,8 @@ class SearchRow:
     searcher: str
     timing: Timing
     times_tutorial: float
-    times_floor: float | None
+    times_memory_floor: float | None
+    times_cache_floor: float | None
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,7 @@ class BatchRow:
 class Searches:
     """All measurements of the searchers of one model.
 
-    :param floor_ms: the least time for the prompt of ``TEN_STEPS``, from the bandwidth over as much
-        as the int8 weights; ``large_floor_ms`` from that of memory that no cache holds
+    :param memory_floor_ms, cache_floor_ms: the least time for the prompt of ``TEN_STEPS``
     :param streamed_mb: what that search must read, ``weights_mb`` all int8 weights together
     :param source_tokens: of the prompt of ``TEN_STEPS``
     :param mean_steps: of the real prompts' replies, ``EOS`` included; ``int8_mean_steps`` of int8,
@@ -98,8 +100,8 @@ class Searches:
     :param notes: what was left out, and why
     """
 
-    floor_ms: float
-    large_floor_ms: float
+    memory_floor_ms: float
+    cache_floor_ms: float
     streamed_mb: float
     weights_mb: float
     bandwidth: Bandwidth
@@ -137,21 +139,22 @@ def measure_searches(
     for threads in thread_counts:
         torch.set_num_threads(threads)
         on_progress(f"{TEN_STEPS}, threads: {threads}")
-        probe = BandwidthProbe(weight_bytes(model.config), effort.large_bytes)
+        probe = None
+        if bandwidth is None:
+            probe = BandwidthProbe(weight_bytes(model.config), effort.large_bytes)
         with model.writing_on():
             searches = _searches(model, tutorial, threads, NO_ID)
             subjects = {name: _always(search, source) for name, search in searches.items()}
-            if bandwidth is None:
+            if probe is not None:
                 subjects |= probe.subjects
             seconds = _measured(
                 subjects, items=effort.calls, rounds=effort.rounds, turn=effort.calls
             )
-        if bandwidth is None:
-            on_progress("memory bandwidth")
-            seconds |= _measured(probe.large_subjects, items=1, rounds=effort.calls, turn=1)
+        if probe is not None:
             bandwidth = probe.bandwidth(seconds)
-        floor = bandwidth.floor_ms(streamed_bytes(model.config, len(source), MAX_STEPS))
-        rows += _rows(TEN_STEPS, threads, searches, seconds, floor)
+        assert bandwidth is not None  # from the first of thread_counts on
+        size = streamed_bytes(model.config, len(source), MAX_STEPS)
+        rows += _rows(TEN_STEPS, threads, searches, seconds, bandwidth, size)
 
         on_progress(f"{REAL_PROMPTS}, threads: {threads}")
         searches = _searches(model, tutorial, threads, EOS_ID)
@@ -161,11 +164,11 @@ def measure_searches(
             rounds=effort.prompt_rounds,
             turn=10,
         )
-        size = sum(
+        mean_size = mean(
             streamed_bytes(model.config, len(ids), count)
             for ids, count in zip(model.sources, steps, strict=True)
-        ) / len(steps)
-        rows += _rows(REAL_PROMPTS, threads, searches, seconds, bandwidth.floor_ms(size))
+        )
+        rows += _rows(REAL_PROMPTS, threads, searches, seconds, bandwidth, mean_size)
 
         one_at_a_time = 1e3 / Timing.of(seconds[TUTORIAL]).mean_ms
         for batch_size in batch_sizes:
@@ -174,8 +177,8 @@ def measure_searches(
     assert bandwidth is not None  # thread_counts is not empty
     size = streamed_bytes(model.config, len(source), MAX_STEPS)
     return Searches(
-        floor_ms=bandwidth.floor_ms(size),
-        large_floor_ms=bandwidth.large_floor_ms(size),
+        memory_floor_ms=bandwidth.memory_floor_ms(size),
+        cache_floor_ms=bandwidth.cache_floor_ms(size),
         streamed_mb=size / 1e6,
         weights_mb=weight_bytes(model.config) / 1e6,
         bandwidth=bandwidth,
@@ -242,17 +245,19 @@ def _rows(
     threads: int,
     searches: dict[str, Search],
     seconds: dict[str, Seconds],
-    floor_ms: float,
+    bandwidth: Bandwidth,
+    size: float,
 ) -> list[SearchRow]:
     timings = {name: Timing.of(seconds[name]) for name in searches}
+    floors = bandwidth.memory_floor_ms(size), bandwidth.cache_floor_ms(size)
     return [
         SearchRow(
             measure,
             threads,
             name,
             timing,
-            times_tutorial=timings[TUTORIAL].mean_ms / timing.mean_ms,
-            times_floor=timing.mean_ms / floor_ms if threads == 1 else None,
+            timings[TUTORIAL].mean_ms / timing.mean_ms,
+            *(timing.mean_ms / floor if threads == 1 else None for floor in floors),
         )
         for name, timing in timings.items()
     ]
