@@ -270,9 +270,9 @@ def search_batch(
 
 
 def padded(rows: Sequence[Sequence[int]], device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """A searcher's sources: int64 ids, (B, longest), ``PAD`` after each, and lengths, (B,).
+    """Rows of ids as a searcher takes them: int64, (B, longest), then ``PAD``; lengths, (B,).
 
-    :raises ValueError: if a source is empty
+    :raises ValueError: if a row is empty
     """
     lengths = [len(ids) for ids in rows]
     if min(lengths) == 0:

@@ -63,7 +63,7 @@ def _once_a_step(config: ModelConfig) -> int:
 class Bandwidth:
     """How fast weights are read, in GB/s, from medians.
 
-    Of matrix-vector products that is, in float32 or int8, whichever is the faster.
+    By matrix-vector products, in float32 or int8, whichever is the faster.
 
     :param memory: over ``LARGE_BYTES``, which no cache holds
     :param cache: over as much as the int8 weights, which a large cache holds

@@ -64,7 +64,7 @@ class Processes:
     def wrap(self, module: nn.Module) -> Callable[..., Any]:
         """The module's forward, whose gradients ``backward`` averages over the processes.
 
-        It works until ``close``.
+        It works until ``close``, which nobody else's reference may prevent.
         """
         if self.size == 1:
             return module
