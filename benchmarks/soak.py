@@ -95,7 +95,7 @@ def main() -> None:
     add = parser.add_argument
     add("--minutes", type=number(float, 0.01, 10_000), default=10.0)
     add("--rate", type=number(float, 0.1, 10_000), default=100.0, help="messages a second")
-    add("--messages", type=number(int, 1, 100_000), default=4000, help="different ones")
+    add("--messages", type=number(int, 2, 100_000), default=4000, help="different ones")
     add("--cancel", type=number(float, 0, 1), default=0.01, help="the share that gives up")
     add("--model", metavar="NAME[/VERSION]", help="default: the active one")
     arguments = parser.parse_args()

@@ -6,8 +6,8 @@ import ctypes
 def give_back_freed_memory() -> None:
     """Return to the system what was freed; outside glibc nothing happens.
 
-    Loading a model leaves tens of megabytes of holes between what is kept. glibc would keep them
-    beside what searches take.
+    Loading a model leaves holes of more than ten megabytes between what is kept. glibc would keep
+    them beside what searches take.
     """
     try:
         trim = ctypes.CDLL(None).malloc_trim

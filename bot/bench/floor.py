@@ -1,4 +1,4 @@
-"""The memory floor: no search is faster than its weights come through the memory bus."""
+"""The memory floor: how long a search's weights take to come through the memory bus."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -137,6 +137,7 @@ def started_processes(device: str) -> Iterator[Processes]:
         processes.close()
         dist.destroy_process_group()
         # gloo's threads take the interpreter's lock to let go of their last tensors: they must
-        # have ended before the interpreter does, and only this, the last reference to the group,
-        # waits for them without holding the lock.
+        # have ended before the interpreter does. The end of the last reference to the group waits
+        # for them, and this one's without holding the lock. (Only an exception from within the
+        # parallel module leaves another one, in its traceback.)
         del group

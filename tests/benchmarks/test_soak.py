@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from command import ROOT, clean_environment, empty_folder
 
 SCRIPT = ROOT / "benchmarks" / "soak.py"
@@ -22,6 +23,21 @@ def test_the_soak_accounts_for_every_message(animal_store: Path) -> None:
     )
     assert "lost 0, duplicated 0, wrong 0; memory after" in result.stdout, result.stderr
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("option", ["--minutes=nan", "--rate=0", "--messages=1", "--cancel=x"])
+def test_a_number_that_makes_no_sense_is_refused(option: str) -> None:
+    result = subprocess.run(
+        [sys.executable, SCRIPT, option],
+        cwd=empty_folder(),
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "is no number from" in result.stderr.splitlines()[-1]
 
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:

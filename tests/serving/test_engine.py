@@ -291,7 +291,7 @@ def test_a_reply_is_that_of_its_source_alone_whatever_batch_it_came_in(
 
 
 async def test_the_event_loop_keeps_ticking_while_fifty_replies_are_computed() -> None:
-    """On the loop, or with the interpreter's lock held, each batch would cost it one tick."""
+    """Tens of thousands of ticks; searches on the loop would leave it one tick a batch."""
     compiled = Compiled(ModelConfig(2000, 256, 256, 1, 2), ends=False)
     async with make_engine(compiled, workers=2, queue_limit=50) as engine:
         replies = asyncio.gather(*(engine.generate([i] * 20) for i in range(5, 55)))
@@ -301,4 +301,4 @@ async def test_the_event_loop_keeps_ticking_while_fifty_replies_are_computed() -
             ticks += 1
 
     assert {len(reply) for reply in await replies} == {40}
-    assert ticks > 200
+    assert ticks > 4000
