@@ -235,9 +235,8 @@ def measure_model(
         measure_engine(
             searcher,
             model.sources,
-            settings,
+            settings.model_copy(update={"max_reply_tokens": MAX_STEPS}),
             precision=chosen,
-            max_reply_tokens=MAX_STEPS,
             rates=effort.rates,
             seconds=effort.load_s,
             on_progress=progress,

@@ -81,7 +81,6 @@ async def measure_engine(
     settings: Settings,
     *,
     precision: str,
-    max_reply_tokens: int,
     rates: Sequence[float],
     seconds: float,
     on_progress: Callable[[str], None] = lambda what: None,
@@ -93,7 +92,7 @@ async def measure_engine(
     :param seconds: how long messages come at each of the rates
     """
     served = cast("Searcher", _GreedySearches(searcher))  # nothing else is asked for here
-    engine = tuned_engine(served, settings, sources[:4], max_reply_tokens)
+    engine = tuned_engine(served, settings, sources[:4])
     async with engine:
         on_progress("engine, one at a time")
         for _ in range(WARM_UP_ROUNDS):

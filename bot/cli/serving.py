@@ -19,11 +19,7 @@ from bot.artifact.options import (
     check_precision,
 )
 from bot.errors import UsageError
-from bot.settings import (
-    Settings,
-    load_settings,
-    require_discord_token,
-)
+from bot.settings import Settings, load_settings, require_discord_token
 
 if TYPE_CHECKING:
     from bot.artifact.options import Attention
@@ -225,7 +221,6 @@ async def serving(
         artifact,
         settings,
         [artifact.tokenizer.encode_source(text) for text in TEXTS],
-        settings.max_reply_tokens,
         options,
         cuda=device == "cuda",
     )

@@ -25,7 +25,6 @@ def tuned_engine(
     searcher: Searcher,
     settings: Settings,
     sources: list[list[int]],
-    max_reply_tokens: int,
     options: SearchOptions = GREEDY,
     *,
     cuda: bool = False,
@@ -33,7 +32,6 @@ def tuned_engine(
     """The engine that the settings describe, with the fastest plan that they allow.
 
     :param sources: a batch, as messages make them
-    :param max_reply_tokens: instead of the settings'
     :param cuda: whether the searcher is on a GPU
     :raises SearchFailedError: if the searcher raises
     """
@@ -43,14 +41,14 @@ def tuned_engine(
         workers=settings.workers,
         threads_per_worker=settings.threads_per_worker,
     )
-    plan = fastest_plan(plans, searcher, sources, max_reply_tokens, options)
+    plan = fastest_plan(plans, searcher, sources, settings.max_reply_tokens, options)
     return Engine(
         searcher,
         workers=plan.workers,
         threads_per_worker=plan.threads_per_worker,
         max_batch_size=settings.max_batch_size,
         queue_limit=settings.queue_limit,
-        max_reply_tokens=max_reply_tokens,
+        max_reply_tokens=settings.max_reply_tokens,
         options=options,
     )
 

@@ -63,9 +63,10 @@ async def test_under_load_every_message_is_answered_refused_or_late(
     load = await measure_engine(
         small_model.fp32,
         small_model.sources,
-        Settings(queue_limit=1, max_batch_size=1, workers=1, _env_file=None),
+        Settings(
+            queue_limit=1, max_batch_size=1, workers=1, max_reply_tokens=MAX_STEPS, _env_file=None
+        ),
         precision="fp32",
-        max_reply_tokens=MAX_STEPS,
         rates=(50, 5000),
         seconds=0.2,
     )
