@@ -27,10 +27,10 @@ from pathlib import Path
 import torch
 from tutorial import TutorialTrainer, longest_source_first
 
+from bot.data.batches import collate
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import PAD_ID
 from bot.training import checkpoint
-from bot.training.batches import collate
 from bot.training.run import RunConfig, read_splits
 from bot.training.trainer import Progress, Trainer
 from bot.training.training_config import TrainingConfig

@@ -26,10 +26,10 @@ from tutorial import (
     longest_source_first,
 )
 
+from bot.data.batches import BATCHES_PER_POOL, Batch, collate, epoch_order
+from bot.data.dataset import EncodedPairs
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, SPECIAL_SYMBOLS
-from bot.training.batches import BATCHES_PER_POOL, Batch, collate, epoch_order
-from bot.training.dataset import EncodedPairs
 from bot.training.loss import TrainingLoss, step_weights
 from bot.training.optimizer import Optimizer, sides
 

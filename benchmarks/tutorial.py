@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from bot.data.batches import Batch
 from bot.model.seq2seq import Seq2Seq
 from bot.text.tokenizer import BOS_ID, PAD_ID
-from bot.training.batches import Batch
 
 DROPOUT = 0.1
 CLIP = 50.0

@@ -14,7 +14,7 @@ from small_runs import publish_animals, publish_compiled_animals, small_run, tra
 from bot.artifact.artifact import Artifact
 from bot.artifact.manifest import INT8_SEARCHER_FILE
 from bot.artifact.store import ModelStore
-from bot.training.export import TrainedRun, compile_int8, compile_run
+from bot.publishing.export import TrainedRun, compile_int8, compile_run
 
 # The machines that run these tests are shared and noisy: no deadline, the same examples each run.
 settings.register_profile("causerie", deadline=None, derandomize=True)

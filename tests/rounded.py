@@ -33,7 +33,7 @@ def rounded(
     *,
     precise: bool,
 ) -> RoundedSearcher:
-    """Eight bits, as ``bot.training.quantisation.quantise`` would have it."""
+    """Eight bits, as ``bot.publishing.quantisation.quantise`` would have it."""
     return RoundedSearcher(searcher, levels=127)
 
 

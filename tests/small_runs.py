@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from bot.artifact.store import ModelStore
+from bot.data.mixing import WeightedCorpus
+from bot.data.selection import MixConfig
+from bot.data.vocabulary import VocabularyConfig
 from bot.model.seq2seq import ModelConfig
-from bot.training.export import Quantise, Searchers, TrainedRun, compile_run, publish
-from bot.training.mixing import WeightedCorpus
+from bot.publishing.export import Quantise, Searchers, TrainedRun, compile_run, publish
 from bot.training.run import RunConfig, prepare, read_splits
-from bot.training.selection import MixConfig
 from bot.training.trainer import Trainer
 from bot.training.training_config import TrainingConfig
-from bot.training.vocabulary import VocabularyConfig
 
 
 def small_run(run: Path, corpus: Path, steps: int, base: str = "") -> RunConfig:

@@ -63,7 +63,7 @@ Voc.__module__ = "load"
 @cache
 def pairs() -> list[tuple[str, str]]:
     """Eighty short exchanges of small talk with different answers, normalised."""
-    text = resources.files("bot.training").joinpath("smalltalk.tsv").read_text("utf-8")
+    text = resources.files("bot.data.corpora").joinpath("smalltalk.tsv").read_text("utf-8")
     replies: dict[str, str] = {}
     for turns in (line.split("\t") for line in text.splitlines()):
         if len(turns) > 2:

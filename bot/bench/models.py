@@ -16,8 +16,8 @@ from bot.bench.prompts import hashed_ids
 from bot.errors import ManifestError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
+from bot.publishing.export import Quantise, compile_int8, compile_searcher
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
-from bot.training.export import Quantise, compile_int8, compile_searcher
 
 MAX_STEPS = 10  # the tutorial's MAX_LENGTH
 TUTORIAL_SIZE = ModelConfig(vocabulary_size=8000, dropout=0.0)

@@ -20,7 +20,7 @@ def real_prompts(count: int, seed: int = 0) -> list[str]:
 
     :param count: how many; all of them if there are fewer
     """
-    lines = resources.files("bot.training").joinpath("smalltalk.tsv").read_text("utf-8")
+    lines = resources.files("bot.data.corpora").joinpath("smalltalk.tsv").read_text("utf-8")
     prompts = dict.fromkeys(line.partition("\t")[0] for line in lines.splitlines())
     short = [prompt for prompt in prompts if 1 <= len(_words(prompt)) <= MAX_WORDS]
     return random.Random(seed).sample(short, min(count, len(short)))

@@ -92,7 +92,7 @@ def _models(spec: str | None, store: Path | None, console: Console) -> "list[Ben
     prompts = real_prompts(PROMPTS)
     if spec is not None:
         return [stored_model(open_store(store).resolve(spec), prompts)]
-    from bot.training.quantisation import quantise
+    from bot.publishing.quantisation import quantise
 
     console.print("making a model of the tutorial's size ...")
     models = [made_model(prompts, quantise)]

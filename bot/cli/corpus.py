@@ -14,7 +14,7 @@ from bot.cli import corpus_options as options
 from bot.errors import CorpusError
 
 if TYPE_CHECKING:
-    from bot.training.mixing import CorpusSummary, WeightedCorpus
+    from bot.data.mixing import CorpusSummary, WeightedCorpus
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,9 +58,9 @@ def prepare(
     """Filter corpora and split them, for `train --corpus FOLDER`."""
     from dataclasses import asdict
 
-    from bot.training.corpora.conversation import SPLITS
-    from bot.training.corpora.prepared import PreparedCorpus
-    from bot.training.mixing import stream_examples
+    from bot.data.corpora.conversation import SPLITS
+    from bot.data.corpora.prepared import PreparedCorpus
+    from bot.data.mixing import stream_examples
 
     config = options.mix_config(context)
     corpora = options.parse_sources(sources, delimiter)
@@ -102,8 +102,8 @@ def show(
     from itertools import islice
 
     from bot.console.lines import reconfigure
-    from bot.training.corpora.lines import ReadingLog
-    from bot.training.corpus import open_corpus
+    from bot.data.corpora.lines import ReadingLog
+    from bot.data.corpus import open_corpus
 
     reconfigure(sys.stdout)
     (corpus,) = options.parse_sources([source], delimiter)
@@ -124,7 +124,7 @@ def reading_progress(
     :raises UsageError: if a source is not known
     :raises CorpusError: if one does not exist
     """
-    from bot.training.corpus import open_corpus
+    from bot.data.corpus import open_corpus
 
     opened = [open_corpus(corpus.source, corpus.delimiter) for corpus in corpora]
     # A Python package does not say its size, so neither do several corpora with one among them.

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bot.training.mixing import WeightedCorpus
-    from bot.training.selection import MixConfig
+    from bot.data.mixing import WeightedCorpus
+    from bot.data.selection import MixConfig
 
 SOURCES_HELP = (
     "A .jsonl, .tsv, .csv or .txt file, FORMAT:PATH, the folder of the Cornell corpus or of a"
@@ -82,7 +82,7 @@ def mix_config(context: typer.Context) -> "MixConfig":
     """The configuration that a command's options make."""
     from dataclasses import fields
 
-    from bot.training.selection import MixConfig
+    from bot.data.selection import MixConfig
 
     return MixConfig(**{field.name: context.params[field.name] for field in fields(MixConfig)})
 
@@ -93,7 +93,7 @@ def parse_sources(sources: list[str], delimiter: str) -> "tuple[WeightedCorpus, 
     :param delimiter: as it was typed: ``\t`` is a tab
     :raises UsageError: if a weight is malformed
     """
-    from bot.training.mixing import WeightedCorpus
+    from bot.data.mixing import WeightedCorpus
 
     delimiter = delimiter.replace("\\t", "\t")
     return tuple(WeightedCorpus.parse(source, delimiter) for source in sources)

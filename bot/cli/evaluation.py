@@ -17,7 +17,7 @@ from bot.errors import MissingPackageError, UsageError
 
 if TYPE_CHECKING:
     from bot.artifact.artifact import Artifact
-    from bot.training.artifact_evaluation import OnProgress
+    from bot.evaluation.artifact_evaluation import OnProgress
 
 SpecArgument = Annotated[str, typer.Argument(metavar="NAME[/VERSION]", show_default=False)]
 DeviceOption = Annotated[
@@ -69,17 +69,17 @@ def evaluate(
     """
     from dataclasses import fields
 
-    from bot.training.artifact_evaluation import (
+    from bot.data.selection import MixConfig
+    from bot.evaluation.artifact_evaluation import (
         EvaluationConfig,
         evaluation_mix,
         held_out_examples,
     )
-    from bot.training.artifact_evaluation import evaluate as measure
+    from bot.evaluation.artifact_evaluation import evaluate as measure
+    from bot.evaluation.pictures import require
+    from bot.evaluation.report import measures, write_evaluation_report
     from bot.training.files import check_outputs, write_atomically
-    from bot.training.pictures import require
-    from bot.training.report import measures, write_evaluation_report
     from bot.training.run import RunConfig
-    from bot.training.selection import MixConfig
 
     if not corpus:
         raise UsageError("There is nothing to measure on; give a corpus: --corpus FILE.jsonl.")
@@ -134,8 +134,8 @@ def compare(
 
     Fill in the column verdict with 1, 2 or tie; `judge` counts them.
     """
-    from bot.training.comparison import compare as replies_of_both
-    from bot.training.comparison import key_json, read_prompts, sheet
+    from bot.evaluation.comparison import compare as replies_of_both
+    from bot.evaluation.comparison import key_json, read_prompts, sheet
     from bot.training.files import check_outputs, write_atomically
 
     check_outputs(out, key)
@@ -159,7 +159,7 @@ def judge(
     ] = None,
 ) -> None:
     """Count the verdicts of a blind comparison."""
-    from bot.training.comparison import judge as open_sheet
+    from bot.evaluation.comparison import judge as open_sheet
     from bot.training.files import write_atomically
 
     judgement = open_sheet(sheet, key)
@@ -194,8 +194,8 @@ def attention(
     store: StoreOption = None,
 ) -> None:
     """Draw where the model looks in the source while it writes each token of its reply."""
+    from bot.evaluation.pictures import attend, attention_figure, check_format, rendered, require
     from bot.training.files import write_atomically
-    from bot.training.pictures import attend, attention_figure, check_format, rendered, require
 
     check_format(out)
     require("matplotlib")
@@ -206,7 +206,7 @@ def attention(
 
 def write_training_report(run: Path, console: Console) -> None:
     """Leave a report in the folder of a run that has ended, if what draws it is installed."""
-    from bot.training import report
+    from bot.evaluation import report
 
     try:
         console.print(f"The report is {report.write_training_report(run)}.")
@@ -246,7 +246,7 @@ def _progress(console: Console) -> "Iterator[OnProgress]":
 
 
 def _print_rows(rows: "list[tuple[str | int | float | None, ...]]") -> None:
-    from bot.training.report import cell
+    from bot.evaluation.report import cell
 
     table = Table(box=None, show_header=False)
     for name, value in rows:

@@ -10,7 +10,7 @@ from bot.cli.models import Int8Option, StoreOption, chat_command, open_store
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
-    from bot.training.export import TrainedRun
+    from bot.publishing.export import TrainedRun
 
 
 def export(
@@ -30,8 +30,8 @@ def export(
 ) -> None:
     """Publish a run's model in the store, as TorchScript, after checking that it is the same."""
     from bot.artifact.store import check_name
-    from bot.training.export import TrainedRun, compile_run, publish
-    from bot.training.quantisation import quantise
+    from bot.publishing.export import TrainedRun, compile_run, publish
+    from bot.publishing.quantisation import quantise
 
     if card is not None and not card.is_file():
         raise UsageError(f"{card} does not exist; give the model card's path, or leave it out.")
@@ -57,8 +57,8 @@ def export(
 
 
 def _first_card(name: str, trained: "TrainedRun", int8_note: str, console: Console) -> str:
-    from bot.training.evaluation import held_out_loss
-    from bot.training.model_card import model_card, sample_prompts, sample_replies
+    from bot.publishing.model_card import model_card, sample_prompts, sample_replies
+    from bot.training.held_out import held_out_loss
 
     if len(trained.splits["test"]):
         console.print("measuring the model on held-out replies ...")

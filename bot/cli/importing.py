@@ -35,11 +35,11 @@ def import_checkpoint(
     file may hold is run.
     """
     from bot.artifact.store import check_name
-    from bot.training.export import publish
-    from bot.training.import_card import facts, import_card, printable
-    from bot.training.importing import ImportedModel, compile_import
-    from bot.training.model_card import sample_prompts, sample_replies
-    from bot.training.quantisation import quantise
+    from bot.publishing.export import publish
+    from bot.publishing.import_card import facts, import_card, printable
+    from bot.publishing.importing import ImportedModel, compile_import
+    from bot.publishing.model_card import sample_prompts, sample_replies
+    from bot.publishing.quantisation import quantise
 
     check_name(name)
     model = ImportedModel.read(file, vocabulary)

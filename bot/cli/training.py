@@ -18,7 +18,7 @@ from bot.cli.training_progress import held_out, progress_of, stop_requests
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
-    from bot.training.dataset import EncodedPairs
+    from bot.data.dataset import EncodedPairs
 
 
 def _use_recipe(context: typer.Context, name: str | None) -> str | None:
@@ -181,6 +181,7 @@ def train(
 ) -> None:
     """Train a model on dialogue; Ctrl-C saves, and --resume goes on."""
     from bot.artifact.artifact import resolve_device
+    from bot.data.vocabulary import VocabularyConfig
     from bot.model.seq2seq import ModelConfig
     from bot.training.distributed import resume_command, started_processes
     from bot.training.run import (
@@ -192,7 +193,6 @@ def train(
     )
     from bot.training.trainer import Trainer
     from bot.training.training_config import TrainingConfig, check_precision
-    from bot.training.vocabulary import VocabularyConfig
 
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 

@@ -58,9 +58,9 @@ def _log_line(progress: "trainer.Progress", steps: int) -> None:
 
 def held_out(run: Path, *, lowest: bool) -> str:
     """The held-out loss of the weights that will be exported, as it was logged."""
+    from bot.evaluation.pictures import read_log
     from bot.training.checkpoint import LOG_FILE
-    from bot.training.evaluation import HeldOutLoss
-    from bot.training.pictures import read_log
+    from bot.training.held_out import HeldOutLoss
 
     log = read_log(run / LOG_FILE)
     if not log:

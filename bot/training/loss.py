@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bot.data.batches import Batch
 from bot.model.seq2seq import Seq2Seq
 from bot.text.tokenizer import PAD_ID
-from bot.training.batches import Batch
 
 Reduction = Literal["tokens", "steps"]
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 from torch import Tensor
 
+from bot.data.corpora.conversation import SPLITS
+from bot.data.corpus import open_corpus
+from bot.data.dataset import EncodedPairs, encode_examples
+from bot.data.folders import make_folder, remove_empty
+from bot.data.mixing import CorpusSummary, WeightedCorpus, mix
+from bot.data.selection import MixConfig
+from bot.data.vocabulary import VocabularyConfig
 from bot.errors import CheckpointError, CorpusError, UsageError
 from bot.model.seq2seq import ModelConfig
 from bot.text.tokenizer import Tokenizer
 from bot.training import checkpoint
-from bot.training.corpora.conversation import SPLITS
-from bot.training.corpus import open_corpus
-from bot.training.dataset import EncodedPairs, encode_examples
 from bot.training.files import write_atomically
-from bot.training.folders import make_folder, remove_empty
-from bot.training.mixing import CorpusSummary, WeightedCorpus, mix
-from bot.training.selection import MixConfig
 from bot.training.training_config import TrainingConfig
-from bot.training.vocabulary import VocabularyConfig
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from bot.data.batches import collate, epoch_order
+from bot.data.dataset import EncodedPairs
 from bot.errors import CheckpointError, DivergenceError
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import PAD_ID
 from bot.training import checkpoint
-from bot.training.batches import collate, epoch_order
-from bot.training.dataset import EncodedPairs
 from bot.training.distributed import Processes, resume_command
-from bot.training.evaluation import HeldOutLoss, held_out_loss
+from bot.training.held_out import HeldOutLoss, held_out_loss
 from bot.training.loss import TrainingLoss, step_weights
 from bot.training.optimizer import Optimizer, sides
 from bot.training.training_config import AUTOCAST, TrainingConfig

@@ -229,7 +229,7 @@ def test_loading_imports_neither_the_model_nor_the_training_code(published: Path
     script = (
         "import sys; from pathlib import Path; from bot.artifact.artifact import Artifact;"
         "print(Artifact.load(Path(sys.argv[1])).search([[5, 6, 2]], 9));"
-        "print([m for m in sys.modules if m.startswith(('bot.model', 'bot.training'))])"
+        "print([m for m in sys.modules if m.startswith(('bot.model', 'bot.data', 'bot.training'))])"
     )
     output = subprocess.run(
         [sys.executable, "-c", script, published], cwd=ROOT, check=True, capture_output=True

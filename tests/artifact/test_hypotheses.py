@@ -16,8 +16,8 @@ from bot.artifact.store import ModelStore
 from bot.errors import SearcherError, UsageError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
+from bot.publishing.export import compile_searcher
 from bot.text.tokenizer import EOS_ID, PAD_ID, SPECIAL_SYMBOLS
-from bot.training.export import compile_searcher
 
 FIRST_WORD = len(SPECIAL_SYMBOLS)
 

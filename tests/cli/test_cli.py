@@ -37,7 +37,7 @@ def test_ctrl_c_while_corpora_are_read_is_a_sentence(
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bot.training.mixing.open_corpus", interrupted)
+    monkeypatch.setattr("bot.data.mixing.open_corpus", interrupted)
     result = CliRunner().invoke(app, command.split())
     assert result.exit_code == 130
     assert result.stderr.endswith("Stopped; nothing unfinished was written.\n")

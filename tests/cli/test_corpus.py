@@ -13,9 +13,9 @@ from rich.console import Console
 
 from bot.cli import corpus as corpus_commands
 from bot.cli import training as training_commands
-from bot.training.mixing import WeightedCorpus
+from bot.data.mixing import WeightedCorpus
+from bot.data.selection import MixConfig
 from bot.training.run import RunConfig, read_splits, read_tokenizer
-from bot.training.selection import MixConfig
 
 TINY = ("--steps=1", "--hidden=16", "--embedding=16", "--decoder-layers=1", "--batch-size=16")
 

@@ -13,15 +13,15 @@ from bot.artifact.precision import quantised_tensors
 from bot.model.int8 import Int8Linear, gates
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
-from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID
-from bot.training.export import compile_int8
-from bot.training.quantisation import (
+from bot.publishing.export import compile_int8
+from bot.publishing.quantisation import (
     as_gates_want,
     quantise,
     row_scales,
     split_weight,
     widened,
 )
+from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID
 
 VOCABULARY = 60
 SOURCES = st.lists(

@@ -13,8 +13,8 @@ from torch.nn.utils.rnn import pad_sequence
 from bot.artifact.artifact import load_searcher
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
+from bot.publishing.export import compile_searcher
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID
-from bot.training.export import compile_searcher
 
 VOCABULARY = 40
 

@@ -59,7 +59,7 @@ def test_harmless_messages_reach_the_model(content_filter: ContentFilter, messag
 
 def test_what_we_teach_may_be_said_and_heard(content_filter: ContentFilter) -> None:
     """Our small talk holds no offensive word, and no message that would be deflected."""
-    lines = resources.files("bot.training").joinpath("smalltalk.tsv").read_text("utf-8")
+    lines = resources.files("bot.data.corpora").joinpath("smalltalk.tsv").read_text("utf-8")
     conversations = [line.split("\t") for line in lines.splitlines()]
     assert all(content_filter.allows(turns[-1]) for turns in conversations)
     answers = [content_filter.answer_to(turns[-2]) for turns in conversations]

@@ -13,9 +13,9 @@ from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
 from bot.errors import BusyError, DeadlineError, SearchFailedError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
+from bot.publishing.export import compile_searcher
 from bot.serving.engine import WARM_UP_SHAPES, Engine
 from bot.text.tokenizer import EOS_ID
-from bot.training.export import compile_searcher
 
 Sources = list[list[int]]
 

@@ -5,12 +5,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bot.data.batches import Batch, collate
+from bot.data.dataset import encode_examples
+from bot.data.selection import Example
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import BOS_ID, PAD_ID, train_bpe
-from bot.training.batches import Batch, collate
-from bot.training.dataset import encode_examples
 from bot.training.loss import TrainingLoss, step_weights
-from bot.training.selection import Example
 
 EXAMPLES = [
     Example(("Hello.",), "Hi!"),

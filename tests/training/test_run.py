@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from small_runs import small_run
 
+from bot.data.corpora.conversation import Conversation, split_of
+from bot.data.corpora.prepared import PreparedCorpus
+from bot.data.mixing import WeightedCorpus
+from bot.data.selection import MixConfig
+from bot.data.vocabulary import VocabularyConfig
 from bot.errors import CheckpointError, CorpusError, UsageError
-from bot.training.corpora.conversation import Conversation, split_of
-from bot.training.corpora.prepared import PreparedCorpus
-from bot.training.mixing import WeightedCorpus
 from bot.training.recipes import RECIPES
 from bot.training.run import RunConfig, max_target_tokens, prepare, read_splits, read_tokenizer
-from bot.training.selection import MixConfig
-from bot.training.vocabulary import VocabularyConfig
 
 
 def test_a_run_of_an_older_version_is_read_with_the_defaults(tmp_path: Path, corpus: Path) -> None:

@@ -11,9 +11,9 @@ import torch
 from small_runs import small_run, trainer_of
 
 from bot.errors import CheckpointError, DivergenceError, UsageError
+from bot.publishing.export import TrainedRun
 from bot.training import checkpoint
-from bot.training.evaluation import held_out_loss
-from bot.training.export import TrainedRun
+from bot.training.held_out import held_out_loss
 from bot.training.run import RunConfig, read_splits
 from bot.training.trainer import Trainer
 from bot.training.training_config import TrainingConfig

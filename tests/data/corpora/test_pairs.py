@@ -1,0 +1,85 @@
+"""Files of prompts and replies."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.data.corpora.conversation import Conversation
+from bot.data.corpora.lines import ReadingLog
+from bot.data.corpora.pairs import read_adjacent_lines, read_columns
+
+
+@pytest.fixture
+def log() -> ReadingLog:
+    return ReadingLog()
+
+
+def test_the_columns_of_a_line_are_turns_and_the_last_is_the_reply(
+    tmp_path: Path, log: ReadingLog
+) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(
+        "Hi\tHello\nÇa va ?\tTrès bien.\r\n\nI like rain.\tWhy?\tIt is so calm.\n", "utf-8"
+    )
+    assert list(read_columns(path, log, "\t")) == [
+        Conversation(["Hi", "Hello"]),
+        Conversation(["Ça va ?", "Très bien."]),
+        Conversation(["I like rain.", "Why?", "It is so calm."], first_reply=2),
+    ]
+
+
+@pytest.mark.parametrize("delimiter", ["|", " ||| ", "=>", ","])
+def test_any_delimiter_separates_columns(tmp_path: Path, log: ReadingLog, delimiter: str) -> None:
+    path = tmp_path / "a.dat"
+    path.write_text(f"How are you?{delimiter}Fine.\n")
+    assert list(read_columns(path, log, delimiter)) == [Conversation(["How are you?", "Fine."])]
+
+
+def test_translation_pairs_have_a_licence_column_that_is_ignored(
+    tmp_path: Path, log: ReadingLog
+) -> None:
+    path = tmp_path / "fra.txt"
+    path.write_text("Go.\tVa !\tCC-BY 2.0 (France) Attribution: tatoeba.org #2877272\n")
+    assert list(read_columns(path, log, "\t", pairs_only=True)) == [Conversation(["Go.", "Va !"])]
+
+
+def test_csv_columns_may_be_quoted(tmp_path: Path, log: ReadingLog) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('"Hi, you","She said ""hello""."\nOne,Two\n"open,quote\n"a"b,c\n')
+    assert list(read_columns(path, log, ",", quoted=True)) == [
+        Conversation(["Hi, you", 'She said "hello".']),
+        Conversation(["One", "Two"]),
+    ]
+    assert log.malformed == {str(path): 2}
+    assert "line 3 is not CSV" in log.first_problem
+
+
+def test_a_line_of_one_column_is_malformed(tmp_path: Path, log: ReadingLog) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("a\tb\nno tab\nc\td\n")
+    assert [c.turns for c in read_columns(path, log, "\t")] == [["a", "b"], ["c", "d"]]
+    assert log.first_problem == f"{path}, line 2 has no prompt and reply with a tab between them"
+
+
+def test_each_second_line_is_the_reply_to_the_line_before_it(
+    tmp_path: Path, log: ReadingLog
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("hi\nhello\nhow are you\nfine\nbye\n")
+    assert list(read_adjacent_lines(path, log)) == [
+        Conversation(["hi", "hello"]),
+        Conversation(["how are you", "fine"]),
+    ]
+    assert log.first_problem == f"{path}, line 5 has no line after it to be its reply"
+
+
+def test_a_malformed_line_does_not_shift_those_after_it(tmp_path: Path, log: ReadingLog) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(
+        b"hi\ncaf\xe9\nna\xefve\nlost\nhow are you\nfine\nx\ty\nlost\nwhy\nbecause\n\n"
+    )
+    assert [c.turns for c in read_adjacent_lines(path, log)] == [
+        ["how are you", "fine"],
+        ["why", "because"],
+    ]
+    assert log.malformed == {str(path): 3}
