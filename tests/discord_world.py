@@ -57,6 +57,11 @@ class World:
         assert self.env.bot.user is not None
         return self.env.bot.user.mention
 
+    def write(self, member: simcord.MemberActor, *texts: str) -> list[int]:
+        """Let a member write, without waiting for an answer as its ``send`` does; the ids."""
+        create = self.env.backend.create_message
+        return [create(self.channel.id, member.id, text).id for text in texts]
+
     @property
     def posts(self) -> list[dict[str, Any]]:
         """The bodies of the bot's attempts to post a message."""

@@ -4,14 +4,72 @@ import pytest
 from discord_world import World
 
 from bot.discord_app import chat
-from bot.discord_app.chat import BUSY, MAX_IN_TURN
-from bot.discord_app.client import CauserieClient
+from bot.discord_app.chat import BUSY, HELLO
+from bot.errors import BusyError
+
+ADDED = ("and", "six", "more", "of", "them", "now")
+
+
+class Slowly:
+    """Answers in capitals, once the test lets it."""
+
+    def __init__(self, world: World) -> None:
+        self.asked = asyncio.Event()
+        self.finish = asyncio.Event()
+        world.responder.answer = self
+
+    async def __call__(self, text: str) -> str:
+        self.asked.set()
+        await self.finish.wait()
+        return text.upper()
+
+
+async def test_what_one_person_adds_while_being_answered_is_answered_together(
+    world: World,
+) -> None:
+    slowly = Slowly(world)
+    world.write(world.alice, f"{world.me} first")
+    await slowly.asked.wait()
+    *_, newest = world.write(world.alice, *(f"{world.me} {word}" for word in ADDED))
+    slowly.finish.set()
+    await world.env.settle()
+
+    assert world.answers() == ["FIRST", "AND SIX MORE OF THEM NOW"]
+    assert world.responder.contexts == [(), ("first", "FIRST")]
+    assert world.posts[1]["message_reference"]["message_id"] == newest
+    assert world.posts[1]["nonce"] == str(newest)
+    assert (world.chat.answered, world.chat.unanswered) == (7, 0)
+    assert len(world.chat._turns) == 0, "nothing is kept of the turns"
+
+
+async def test_a_burst_of_eight_hears_nothing_of_busy(world: World) -> None:
+    slowly = Slowly(world)
+    world.write(world.alice, f"{world.me} one")
+    await slowly.asked.wait()
+    world.write(world.alice, *[f"{world.me} another"] * 7)
+    slowly.finish.set()
+    await world.env.settle()
+
+    assert BUSY not in world.answers()
+    assert (world.chat.answered, world.chat.busy_answers) == (8, 0)
+
+
+async def test_a_mention_and_then_the_message_are_one_turn(world: World) -> None:
+    world.write(world.alice, world.me, f"{world.me} hello", world.me)
+    await world.env.settle()
+
+    assert world.answers() == ["HELLO"]
+
+
+async def test_several_bare_mentions_get_one_hello(world: World) -> None:
+    world.write(world.alice, world.me, world.me)
+    await world.env.settle()
+
+    assert world.answers() == [HELLO]
 
 
 @pytest.mark.simcord(settle_timeout=0.5)
-async def test_quick_messages_of_one_person_are_answered_in_order_each_after_the_other(
-    world: World,
-) -> None:
+async def test_nobody_waits_for_somebody_else_s_answer(world: World) -> None:
     finish = asyncio.Event()
 
     async def slowly(text: str) -> str:
@@ -23,75 +81,38 @@ async def test_quick_messages_of_one_person_are_answered_in_order_each_after_the
     bob = world.guild.add_member(world.env.create_user("bob"))
     await world.alice.send(world.channel, f"{world.me} slow")
     await bob.send(world.channel, f"{world.me} hello")
-    assert world.answers() == ["HELLO"], "nobody else waits for her"
-    with pytest.raises(TimeoutError, match="did not settle"):  # it waits for the first
-        await world.alice.send(world.channel, f"{world.me} quick")
-    assert world.responder.asked == ["slow", "hello"]
+    assert world.answers() == ["HELLO"]
     finish.set()
     await world.env.settle()
 
-    assert world.answers() == ["HELLO", "SLOW", "QUICK"]
-    assert world.responder.contexts[-1] == ("slow", "SLOW")
+    assert world.answers() == ["HELLO", "SLOW"]
 
 
-async def test_only_so_many_messages_of_one_person_wait_for_each_other_in_a_channel(
+async def test_whoever_is_alone_and_too_quick_for_the_queue_is_told_nothing_of_others(
     world: World,
 ) -> None:
-    bob = world.guild.add_member(world.env.create_user("bob"))
-    finish = asyncio.Event()
+    world.responder.answer = BusyError("full")
+    await world.alice.user.send_dm("hello")
 
-    async def answer(text: str) -> str:
-        await finish.wait()
-        return text.upper()
-
-    world.responder.answer = answer
-    for number in range(MAX_IN_TURN + 2):
-        # As ``send`` does, without waiting for the answer.
-        world.env.backend.create_message(
-            world.channel.id, world.alice.id, f"{world.me} alice {number}"
-        )
-    while world.answers() != [BUSY, BUSY]:  # noqa: ASYNC110 (simcord offers no event for it)
-        await asyncio.sleep(0)
-    world.env.backend.create_message(world.channel.id, bob.id, f"{world.me} bob")
-    await asyncio.sleep(0)
-    finish.set()
-    await world.env.settle()
-
-    assert world.answers().count(BUSY) == 2
-    assert "BOB" in world.answers()
-    answered = [answer for answer in world.answers() if answer.startswith("ALICE")]
-    assert answered == [f"ALICE {number}" for number in range(MAX_IN_TURN)]
-    # When they are answered there is room again, and nothing is kept of the turns.
-    await world.alice.send(world.channel, f"{world.me} again")
-    assert world.answers()[-1] == "AGAIN"
-    client = world.env.bot
-    assert isinstance(client, CauserieClient)
-    assert client.chat.busy_answers == 2
-    assert len(client.chat._in_turn) == 0
+    (answer,) = world.answers(world.alice.user.dm_channel)
+    assert answer == BUSY
+    assert "people" not in answer
 
 
-async def test_beyond_so_many_answers_under_way_messages_are_counted_and_not_answered(
+async def test_beyond_so_many_messages_under_way_they_are_counted_and_not_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat, "MAX_ANSWERING", 2)
-    finish = asyncio.Event()
-
-    async def answer(text: str) -> str:
-        await finish.wait()
-        return text.upper()
-
-    world.responder.answer = answer
-    client = world.env.bot
-    assert isinstance(client, CauserieClient)
-    for number in range(3):
-        world.env.backend.create_message(world.channel.id, world.alice.id, f"{world.me} {number}")
-    while client.chat.unanswered == 0:  # noqa: ASYNC110 (simcord offers no event for it)
-        await asyncio.sleep(0)
-    finish.set()
+    monkeypatch.setattr(chat, "MAX_UNDER_WAY", 2)
+    slowly = Slowly(world)
+    world.write(world.alice, *(f"{world.me} {number}" for number in range(3)))
+    await slowly.asked.wait()
+    slowly.finish.set()
     await world.env.settle()
 
-    assert world.answers() == ["0", "1"]
-    assert client.chat.unanswered == 1
+    assert world.answers() == ["0 1"]
+    assert (world.chat.answered, world.chat.unanswered) == (2, 1)
+    await world.alice.send(world.channel, f"{world.me} again")
+    assert world.answers()[-1] == "AGAIN", "there is room again"
 
 
 async def test_the_responder_hears_who_asks(world: World) -> None:
