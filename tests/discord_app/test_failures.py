@@ -1,10 +1,14 @@
 import logging
+from types import SimpleNamespace
 
+import discord
 import pytest
 from discord_world import World
+from small_discord import CLOUDFLARE_PAGE
 
 from bot.discord_app.chat import BUSY, FAILED
 from bot.discord_app.client import CauserieClient
+from bot.discord_app.failures import LONGEST_RETRY_AFTER_S, cause, retry_after_s
 from bot.errors import BusyError, DeadlineError, SearchFailedError
 
 
@@ -86,3 +90,25 @@ async def test_an_answer_that_discord_refuses_for_good_is_a_log_line(
     assert record.levelname == level
     assert "stays unanswered" in record.getMessage()
     assert record.exc_info is None
+
+
+def answered(status: int, text: str, **headers: str) -> discord.HTTPException:
+    response = SimpleNamespace(status=status, reason="Reason", headers=headers)
+    return discord.HTTPException(response, text)  # type: ignore[arg-type]
+
+
+def test_a_cause_is_no_page_and_no_long_text() -> None:
+    assert cause(answered(429, CLOUDFLARE_PAGE)) == "Discord answered 429 Reason"
+    assert len(cause(ValueError("x" * 9999 + "\nsecond line"))) < 250
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7), ("999999", LONGEST_RETRY_AFTER_S), ("Wed, 21 Oct 2026 07:28:00 GMT", 0)],
+)
+def test_the_pause_that_a_server_asks_for_is_kept_within_reason(
+    header: str, seconds: float
+) -> None:
+    assert retry_after_s(answered(429, "", **{"Retry-After": header})) == seconds
+    assert retry_after_s(answered(429, "")) == 0
+    assert retry_after_s(OSError()) == 0

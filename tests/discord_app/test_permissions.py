@@ -69,3 +69,21 @@ async def test_a_refused_reply_is_sent_as_a_plain_message(
     assert world.answers() == ["HELLO"]
     assert ["message_reference" in post for post in world.posts] == [True, False]
     assert {post["nonce"] for post in world.posts} == {str(message.id)}
+
+
+async def test_where_the_cache_does_not_know_the_bot_itself_discord_decides(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    guild = world.env.bot.get_guild(world.guild.id)
+    assert guild is not None
+    assert world.env.bot.user is not None
+    guild._members.pop(world.env.bot.user.id)
+    await world.alice.send(world.channel, f"{world.me} hello")
+    assert world.answers() == ["HELLO"]
+
+    world.env.inject_error("POST", "/channels/*/messages", status=403, times=None)
+    with caplog.at_level(logging.INFO, logger="bot"):
+        await world.alice.send(world.channel, f"{world.me} hello")
+    assert world.answers() == ["HELLO"]
+    assert caplog.records[-1].levelname == "INFO"
+    assert "stays unanswered: Discord answered 403" in caplog.text
