@@ -119,10 +119,13 @@ async def _connect(client: discord.Client) -> None:
     ws: DiscordWebSocket | None = None
     while True:
         if not resume:
-            await asyncio.sleep(pauses.before_identify_s())
+            if wait_s := pauses.before_identify_s():
+                logger.warning("Discord allows no new session today; waiting for %.0f s", wait_s)
+                await asyncio.sleep(wait_s)
             pauses.identified()
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                # Called initial, discord.py adds no pause of its own.
                 client.ws = ws = await DiscordWebSocket.from_client(
                     client, initial=True, shard_id=client.shard_id, **resume
                 )
