@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     reply_timeout_s: Annotated[
         float, Field(gt=0, le=300, description="a number of seconds above 0 and at most 300")
     ] = 20.0
+    drain_timeout_s: Annotated[
+        float, Field(ge=0, le=300, description="a number of seconds from 0 to 300")
+    ] = 25.0
     max_reply_tokens: Annotated[int, _whole_number(1, 200)] = 40
     log_level: Annotated[
         str,

@@ -41,6 +41,7 @@ def test_without_variables_the_defaults_hold() -> None:
     assert (settings.max_batch_size, settings.queue_limit) == (32, 64)
     assert settings.max_reply_tokens == 40
     assert settings.reply_timeout_s == 20.0
+    assert settings.drain_timeout_s == 25.0
 
 
 def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +78,7 @@ def test_settings_cannot_be_changed() -> None:
         ("REPLY_TIMEOUT_S", "0", "a number of seconds above 0 and at most 300"),
         ("REPLY_TIMEOUT_S", "nan", "a number of seconds above 0 and at most 300"),
         ("REPLY_TIMEOUT_S", "inf", "a number of seconds above 0 and at most 300"),
+        ("DRAIN_TIMEOUT_S", "-1", "a number of seconds from 0 to 300"),
         ("MAX_REPLY_TOKENS", "201", "a whole number from 1 to 200"),
         ("DEVICE", "gpu", "one of auto, cpu, cuda"),
         ("PRECISION", "int4", "one of auto, fp32, int8, half"),

@@ -153,7 +153,7 @@ async def _serve_discord(settings: Settings, options: SearchOptions, token: str)
     from bot.discord_app.client import CauserieClient, run_client
 
     async with serving(settings, options) as responder:
-        await run_client(CauserieClient(responder), token)
+        await run_client(CauserieClient(responder), token, settings.drain_timeout_s)
 
 
 def _chat(settings: Settings, options: SearchOptions, *, show_scores: bool) -> None:

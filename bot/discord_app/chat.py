@@ -4,16 +4,17 @@ The log gets ids and causes, never what was written.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 import discord
 
-from bot.discord_app.messages import readable, sendable, split_message, strip_mention
+from bot.discord_app.failures import cause, is_broken_connection
+from bot.discord_app.messages import readable, sendable, strip_mention
+from bot.discord_app.posting import may_send, permissions_in, post, typing
 from bot.errors import BusyError, DeadlineError
 from bot.serving.conversation import Conversations
 from bot.serving.sentences import NOT_THE_MODELS
@@ -27,21 +28,14 @@ HELLO = (
 UNREADABLE = (
     "I can only read a reply that pings me. Please switch the mention on, or mention me by name."
 )
-BUSY = "I'm talking with many people right now. Please try again in a moment."
+BUSY = "I can't keep up right now. Please try again in a moment."
 FAILED = "Sorry, something went wrong on my side. Please try again."
 # What the bot says of itself and not the model: nothing to go on from.
 NOTICES = (HELLO, UNREADABLE, BUSY, FAILED, *NOT_THE_MODELS)
 
-# So many messages of one person in one channel are answered one after the other; the next is told
-# to wait.
-MAX_IN_TURN = 4
-
-# "Busy" is a post too, and Discord lets through only so many a second: beyond so many answers under
-# way, the next message is counted and not answered.
-MAX_ANSWERING = 1000
-
-# A typing indicator is worth waiting for, but not this long.
-TYPING_GRACE_S = 1.0
+# At most so many messages are under way, waiting or being answered. The next is counted and gets no
+# answer, not even BUSY: Discord lets us post only so often, and that would be one more post.
+MAX_UNDER_WAY = 1000
 
 
 class SupportsReply(Protocol):
@@ -52,22 +46,29 @@ class SupportsReply(Protocol):
         ...
 
 
-class _Turn(asyncio.Lock):
-    """Held while a message of one person in one channel is answered.
+class _Turns(asyncio.Lock):
+    """Held while one person is answered in one channel.
 
-    :ivar messages: how many are answered or wait for it
+    :ivar waiting: what that person has written since; it will be answered together
     """
 
-    messages = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[discord.Message] = []
 
 
 class Chat:
-    """Answers each message that is meant for the bot exactly once.
+    """Answers what is meant for the bot.
+
+    A person is answered at once in each channel. What they add to it while the answer is made is
+    one turn: when the answer is posted, one more answers all of it, as a reply to the newest.
 
     :param client: whose messages these are
     :param conversations: what each person and the bot said to each other in each channel
-    :ivar busy_answers: how many messages were answered with ``BUSY``
-    :ivar unanswered: how many were not, because ``MAX_ANSWERING`` answers were under way
+    :ivar answered: how many messages were answered, alone or together
+    :ivar busy_answers: how many of them with ``BUSY``
+    :ivar unanswered: how many were accepted, or were one too many, and got no answer
+    :ivar late: how many came while draining
     """
 
     def __init__(
@@ -76,36 +77,59 @@ class Chat:
         self._client = client
         self._responder = responder
         self._conversations = conversations
+        self._turns: WeakValueDictionary[tuple[int, int], _Turns] = WeakValueDictionary()
         self._answering: set[asyncio.Task[None]] = set()
+        self._under_way = 0
         self._draining = False
-        self._in_turn: WeakValueDictionary[tuple[int, int], _Turn] = WeakValueDictionary()
         self._will_forget = False
+        self.answered = 0
         self.busy_answers = 0
         self.unanswered = 0
+        self.late = 0
 
     async def on_message(self, message: discord.Message) -> None:
-        """Answer the message if it is for us; never raises."""
-        if self._draining or not self._is_for_us(message):
+        """See to it that the message is answered if it is for us; does not wait for that."""
+        if not self._is_for_us(message):
             return
-        if len(self._answering) >= MAX_ANSWERING:
+        if self._draining:
+            self.late += 1
+            return
+        if self._under_way >= MAX_UNDER_WAY:
             self.unanswered += 1
             return
-        answer = asyncio.create_task(self._answer(message))
-        self._answering.add(answer)
-        answer.add_done_callback(self._answering.discard)
-        await answer
+        self._under_way += 1
+        turns = self._turns.setdefault(_conversation_key(message), _Turns())
+        turns.waiting.append(message)
+        if len(turns.waiting) == 1:
+            answer = asyncio.create_task(self._answer_next(turns))
+            self._answering.add(answer)
+            answer.add_done_callback(self._answering.discard)
 
     async def drain(self, timeout_s: float) -> None:
-        """Accept no more messages and wait until those accepted are answered."""
+        """Accept no more messages, let those accepted be answered, and give up what is left.
+
+        One line in the log counts every message that was for us.
+        """
         self._draining = True
         if self._answering:
-            logger.info("finishing %d replies", len(self._answering))
-            await asyncio.wait(self._answering, timeout=timeout_s)
-        logger.info(
-            "%d messages were answered with busy, %d not at all",
+            logger.info("finishing the answers to %d messages", self._under_way)
+            _, left = await asyncio.wait(self._answering, timeout=timeout_s)
+            if left:
+                for answer in left:
+                    answer.cancel()
+                await asyncio.wait(left)
+        self.unanswered += self._under_way
+        logger.log(
+            logging.WARNING if self._under_way else logging.INFO,
+            "%d messages were answered, %d of them with busy; %d were not, %d of them because the"
+            " time to stop had come; %d came too late",
+            self.answered,
             self.busy_answers,
             self.unanswered,
+            self._under_way,
+            self.late,
         )
+        self._under_way = 0
 
     @property
     def _user_id(self) -> int:
@@ -169,50 +193,47 @@ class Chat:
         if left_s is not None:
             asyncio.get_running_loop().call_later(left_s, self._forget_in_time)
 
-    async def _answer(self, message: discord.Message) -> None:
-        where = f"message {message.id} in channel {message.channel.id}"
+    async def _answer_next(self, turns: _Turns) -> None:
+        """Answer what waits, once the answer before it is posted; never raises."""
+        async with turns:
+            messages, turns.waiting = turns.waiting, []
+            if await self._answer(messages):
+                self.answered += len(messages)
+            else:
+                self.unanswered += len(messages)
+            self._under_way -= len(messages)
+
+    async def _answer(self, messages: list[discord.Message]) -> bool:
+        """Answer messages of one person in one channel together; whether that succeeded."""
+        newest = messages[-1]
+        where = f"message {newest.id} in channel {newest.channel.id}"
+        if len(messages) > 1:
+            where += f" (and {len(messages) - 1} just before it)"
         began = time.perf_counter()
         try:
-            permissions = _permissions(message)
-            if not _may_send(message, permissions):
+            permissions = permissions_in(newest, self._user_id)
+            if not may_send(newest, permissions):
                 logger.info("%s stays unanswered: not allowed to send there", where)
-                return
-            as_reply = permissions.read_message_history
-            turn = self._in_turn.setdefault(_conversation_key(message), _Turn())
-            if turn.messages >= MAX_IN_TURN:
-                await _send(
-                    message, self._busy(where, "too many of theirs wait"), as_reply=as_reply
-                )
-            else:
-                await self._answer_in_turn(message, turn, as_reply=as_reply, where=where)
+                return False
+            context = self._context(newest)
+            text = " ".join(filter(None, map(self._text, messages)))
+            answer = await self._write(messages, context, text, where)
+            posted = await post(newest, answer, as_reply=permissions.read_message_history)
+            if answer == BUSY:
+                self.busy_answers += len(messages)
+            if answer not in NOTICES:
+                self._remember(newest, (*context, text, answer), posted)
         except (discord.Forbidden, discord.NotFound) as error:
-            logger.info("%s stays unanswered: %s", where, error)
-        except discord.HTTPException as error:
-            logger.error("%s stays unanswered: %s", where, error)
-        except Exception:
-            logger.exception("%s stays unanswered", where)
+            logger.info("%s stays unanswered: %s", where, cause(error))
+        except Exception as error:
+            if isinstance(error, discord.HTTPException) or is_broken_connection(error):
+                logger.error("%s stays unanswered: %s", where, cause(error))
+            else:
+                logger.exception("%s stays unanswered", where)
         else:
             logger.info("%s answered in %.3f s", where, time.perf_counter() - began)
-
-    async def _answer_in_turn(
-        self, message: discord.Message, turn: _Turn, *, as_reply: bool, where: str
-    ) -> None:
-        """One after the other: what is quickly added to a question follows from its answer."""
-        turn.messages += 1
-        try:
-            async with turn:
-                context, text = self._context(message), self._text(message)
-                answer = await self._write(message, context, text, where)
-                posted = await _send(message, answer, as_reply=as_reply)
-                if answer not in NOTICES:
-                    self._remember(message, (*context, text, answer), posted)
-        finally:
-            turn.messages -= 1
-
-    def _busy(self, where: str, why: object) -> str:
-        self.busy_answers += 1
-        logger.debug("%s is answered with busy: %s", where, why)  # the engine warns now and then
-        return BUSY
+            return True
+        return False
 
     def _text(self, message: discord.Message) -> str:
         """What the message says to us."""
@@ -220,19 +241,21 @@ class Chat:
         return readable(text, {user.id: user.display_name for user in message.mentions})
 
     async def _write(
-        self, message: discord.Message, context: tuple[str, ...], text: str, where: str
+        self, messages: list[discord.Message], context: tuple[str, ...], text: str, where: str
     ) -> str:
-        """The answer to what the message says; a failure becomes a sentence."""
+        """The answer to what the messages say; a failure becomes a sentence."""
+        newest = messages[-1]
         if not text:
-            named = isinstance(message.channel, discord.DMChannel) or self._mentions_us(message)
+            in_private = isinstance(newest.channel, discord.DMChannel)
             # Discord withholds what a reply says unless it pings us.
-            return HELLO if named else UNREADABLE
+            return HELLO if in_private or any(map(self._mentions_us, messages)) else UNREADABLE
         try:
-            async with _typing(message.channel):
-                reply = await self._responder.reply(*context, text, user=message.author.id)
+            async with typing(newest.channel):
+                reply = await self._responder.reply(*context, text, user=newest.author.id)
                 return sendable(reply) or FAILED
         except (BusyError, DeadlineError) as error:
-            return self._busy(where, error)
+            logger.debug("%s is answered with busy: %s", where, error)  # the engine warns
+            return BUSY
         except Exception:
             logger.exception("%s: no reply could be made", where)
             return FAILED
@@ -246,67 +269,3 @@ def _own_role_ids(message: discord.Message) -> list[int]:
     """The role that Discord manages for us, which people mention by mistake; none elsewhere."""
     role = message.guild.self_role if message.guild else None
     return [role.id] if role else []
-
-
-def _permissions(message: discord.Message) -> discord.Permissions:
-    """Ours in the message's channel; all, where the cache cannot tell and Discord will."""
-    channel, guild = message.channel, message.guild
-    if guild is None or isinstance(channel, discord.PartialMessageable):
-        return discord.Permissions.all()
-    try:
-        return channel.permissions_for(guild.me)
-    except discord.ClientException:  # a thread whose parent is not in the cache
-        return discord.Permissions.all()
-
-
-def _may_send(message: discord.Message, permissions: discord.Permissions) -> bool:
-    if isinstance(message.channel, discord.Thread):
-        return permissions.send_messages_in_threads
-    return permissions.send_messages
-
-
-@contextlib.asynccontextmanager
-async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
-    """Show "is typing" while the block runs, which does not wait for it; a failure is ignored."""
-    async with contextlib.AsyncExitStack() as stack:
-        starting = asyncio.create_task(_start_typing(channel, stack))
-        try:
-            yield
-            # An indicator that reaches Discord after the answer would stay for ten seconds.
-            await asyncio.wait((starting,), timeout=TYPING_GRACE_S)
-        finally:
-            starting.cancel()
-
-
-async def _start_typing(channel: discord.abc.Messageable, stack: contextlib.AsyncExitStack) -> None:
-    try:
-        await stack.enter_async_context(channel.typing())
-    except Exception as error:  # an ornament: the reply matters more than any failure here
-        logger.debug("typing could not be shown: %s", error)
-
-
-async def _send(message: discord.Message, text: str, *, as_reply: bool) -> list[int]:
-    """Post the text, in pieces if it is long, the first as a reply.
-
-    With a nonce Discord posts a piece once, even if another process of ours sends it too.
-
-    :return: the ids of the posted messages
-    :raises discord.HTTPException: if Discord refuses it also as a plain message
-    """
-    posted = []
-    for index, piece in enumerate(split_message(text)):
-        nonce = f"{message.id}-{index}" if index else str(message.id)
-        if as_reply and index == 0:
-            reference = message.to_reference(fail_if_not_exists=False)
-            try:
-                sent = await message.channel.send(
-                    piece, reference=reference, mention_author=False, nonce=nonce
-                )
-                posted.append(sent.id)
-                continue
-            except discord.HTTPException as error:
-                if error.status not in (400, 403, 404):
-                    raise
-                logger.info("message %d takes no reply (%s); sending it plainly", message.id, error)
-        posted.append((await message.channel.send(piece, nonce=nonce)).id)
-    return posted

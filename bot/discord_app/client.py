@@ -5,19 +5,19 @@ import contextlib
 import logging
 import signal
 
-import aiohttp
 import discord
 
 from bot.discord_app.chat import Chat, SupportsReply
-from bot.errors import CauserieError, SettingsError
+from bot.discord_app.events import survive_unreadable_events
+from bot.discord_app.gateway import stay_connected
 from bot.serving.conversation import Conversations
 
 logger = logging.getLogger(__name__)
 
 ACTIVITY = "Mention me to chat"
 
-# The platform kills what has not ended 30 s after SIGTERM.
-DRAIN_TIMEOUT_S = 5.0
+# How long we wait for Discord to confirm the end of the connection; aiohttp would wait for 30 s.
+CLOSE_TIMEOUT_S = 2.0
 
 PERMISSIONS = discord.Permissions(
     view_channel=True,
@@ -56,6 +56,7 @@ class CauserieClient(discord.Client):
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
         )
+        survive_unreadable_events(self)
         # An empty one is false.
         if conversations is None:
             conversations = Conversations()
@@ -74,14 +75,11 @@ class CauserieClient(discord.Client):
         await self.chat.on_message(message)
 
 
-async def run_client(
-    client: CauserieClient, token: str, drain_timeout_s: float = DRAIN_TIMEOUT_S
-) -> None:
+async def run_client(client: CauserieClient, token: str, drain_timeout_s: float) -> None:
     """Stay connected until SIGTERM or SIGINT, then finish the replies under way and disconnect.
 
     :param drain_timeout_s: how long to wait for those replies
-    :raises SettingsError: if Discord refuses the token
-    :raises CauserieError: if Discord cannot be reached or ends the connection for good
+    :raises SettingsError: if Discord refuses the token, or what the bot asks for
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -91,31 +89,26 @@ async def run_client(
         loop.add_signal_handler(number, stopping.set)
 
     async with client:
-        gateway = asyncio.create_task(client.start(token))
+        gateway = asyncio.create_task(stay_connected(client, token))
         stop = asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait((gateway, stop), return_when=asyncio.FIRST_COMPLETED)
-            if gateway.done():
-                _raise_what_ended(gateway)
+            has_failed = not stopping.is_set()
             logger.info("stopping")
             await client.chat.drain(drain_timeout_s)
         finally:
-            stop.cancel()
-            gateway.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await gateway
+            for task in (gateway, stop):
+                task.cancel()
+            await asyncio.wait((gateway, stop))  # not ``await gateway``, which would raise here
+            await _disconnect(client)
+    if has_failed:
+        gateway.result()  # raises what ended it
     logger.info("stopped")
 
 
-def _raise_what_ended(gateway: asyncio.Task[None]) -> None:
-    try:
-        gateway.result()
-    except discord.LoginFailure as error:
-        raise SettingsError(
-            "DISCORD_TOKEN was refused by Discord; reset the token on the Bot page of your"
-            " application and set it again, as docs/discord.md explains."
-        ) from error
-    except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-        raise CauserieError(
-            f"The connection to Discord failed ({error}); check the network and try again."
-        ) from error
+async def _disconnect(client: discord.Client) -> None:
+    """End the session at Discord, which shows the bot as offline at once."""
+    if client.ws is not None:  # discord.py says that it never is, and it is before a connection
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await client.ws.close(code=1000)

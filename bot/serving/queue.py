@@ -25,9 +25,10 @@ R = TypeVar("R", bound=Request)
 
 
 class FairQueue(Generic[R]):
-    """Round robin among users: each in turn has one request taken, the oldest first.
+    """A line of requests for each user; the users take turns.
 
-    Holds nothing of a user without requests.
+    In each round, every user has one request taken: the oldest. A user without requests takes no
+    memory.
 
     :param limit: how many requests may wait
     """
@@ -35,8 +36,8 @@ class FairQueue(Generic[R]):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._length = 0
-        # The user whose turn it is comes first. A line's requests are keys: the oldest comes
-        # first, and one in the middle leaves without a search for it.
+        # The user whose turn is next comes first. In a line the oldest request comes first. A line
+        # is a dictionary without values, because a request may leave from its middle at once.
         self._lines: OrderedDict[Hashable, OrderedDict[R, None]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -45,10 +46,11 @@ class FairQueue(Generic[R]):
     def put(self, request: R) -> R | None:
         """Let a request wait, at the end of its user's line.
 
-        In a full queue it takes the place of the newest request of the user who has most, if its
-        own user has fewer even with it.
+        When the queue is full, one request gets no place. Say the longest line has n requests,
+        and the new one would make its own user's line m long. If m < n, the newest request of the
+        longest line leaves. Otherwise the new request does not come in.
 
-        :return: the request that there is no place for: none, the displaced one or this one
+        :return: the request without a place, this one or another; ``None`` if all have one
         """
         displaced = None
         if self._length >= self._limit:
@@ -71,12 +73,16 @@ class FairQueue(Generic[R]):
                 del self._lines[request.user]
 
     def take_batch(self, share: int) -> list[R]:
-        """Take the request whose turn it is, and others of its group in the order of their turns.
+        """Take the requests that are computed together next.
 
-        A user whose oldest request is taken goes to the end. One whose oldest has to wait for
-        another group stays where it is, also if a newer request of the same user joins the batch:
-        so each request is the first of all after a bounded number of batches, and the first is
-        always taken.
+        1. The first user's oldest request is taken. Its group is the group of the batch.
+        2. The other places go to requests of that group. The users take turns in order, and each
+           gives the oldest of the group in each round, until the batch is full.
+        3. A user whose oldest request was taken goes to the end of the users. A user who gave only
+           newer ones stays in place: the oldest still waits, for a batch of its own group.
+
+        So every request is taken after a bounded number of batches: its user moves up until the
+        request is the first of all, and the first is always taken.
 
         :param share: how many at most; a group may allow fewer
         :return: none if none waits
