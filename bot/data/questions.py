@@ -75,7 +75,8 @@ _MAY_ASK = re.compile(
 )
 _STATES = re.compile(
     rf"(?:and )?(?:so|neither|nor) {_AUXILIARY} {_PERSON}$|{_LEAD}(?:what an? "
-    r"|how \w+ of (?:you|him|her|them)\b|(?:do|have) (?:it|this|that|the|an?|as|what|not|your|some|me|my|fun)\b"
+    r"|how \w+ of (?:you|him|her|them)\b"
+    r"|(?:do|have) (?:it|this|that|the|an?|as|what|not|your|some|me|my|fun)\b"
     r"|don't (?!(?:you|they|we|i)\b)\w|you(?:'re| are| should| will|'ll) )",
     re.IGNORECASE,
 )

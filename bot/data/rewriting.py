@@ -12,6 +12,7 @@ from bot.data.questions import final_mark
 from bot.data.spelling import respelt, with_pronoun_i
 
 _LETTER = re.compile(r"[A-Za-z]")
+_EMOTICON_SIGN = re.compile(r"[:;=<^]|xd|-_")
 _EMOTICON = re.compile(
     r"(?<![^\s.,!?)\"'])(?:[:;][-'^o]?[()DPpOo/\\|3]|=[()D]|[xX]D+|\^_*\^|-_+-)(?![^\s.,!?)\"'])"
     r"|(?:^|(?<=[\s.!?]))<3+(?=[\s.!?]*$)"  # a heart inside is a verb: "i <3 you"
@@ -26,7 +27,7 @@ _GAP = re.compile(r" +(?=[,.!?]+(?: |$))| (?= )")
 _HAHA = re.compile(r"\b([Hh])a(?:ha){2,}h?\b|\bahaha(?:ha)*h?\b")
 _DOTS = re.compile(r"(?<=[\w!?\"'])(?:\.\.|\.{5,})(?=[\s\"')]|$)")  # four: three and a full stop
 _MARKS = re.compile(r"([!?])\1+|(?<=[!?])\.(?!\.)")
-_NO_SPACE = re.compile(r"(?<=[a-z][a-z])\.(?=[A-Z][a-z])|(?<=[A-Za-z])[!?,](?=[A-Za-z]{2})")
+_NO_SPACE = re.compile(r"\.(?<=[a-z][a-z]\.)(?=[A-Z][a-z])|[!?,](?<=[A-Za-z].)(?=[A-Za-z]{2})")
 _EDGES = re.compile(r"^~+ *|^- *(?=[A-Za-z])|[ ~]+$")
 _FIRST = re.compile(r"[a-z](?![a-z']*[A-Z]|[.)])")
 _SENTENCE_START = re.compile(r"([!?]|[A-Za-z]{2}\.)( +[\"']?)([a-z])(?![a-z']*[A-Z]|[.)])")
@@ -36,6 +37,7 @@ _ABBREVIATION = re.compile(
 )
 _LAST_SENTENCE = re.compile(r"(?:.*[.!?][\"')]* )?(.+)$")
 _CLOSERS = "\"')]"
+_EDGE_SIGNS = ("~", "-", " ")
 # No sentence ends in one of these: it was broken off, or goes on in the next line.
 _GOES_ON = re.compile(
     r"(?:,|\b(?:a|an|the|of|with|from|than|and|or|but|if|because|as|my|your|our|their))$",
@@ -53,14 +55,14 @@ def written(text: str, rewrites: Counter[str] | None = None) -> str:
 
     Lines (messages sent one after the other) become sentences.
 
+    :param text: tidied, see ``tidy``
     :param rewrites: counts what is changed, by the rule; each rule once a message
     """
-    counts: Counter[str] = Counter()
-    text = tidy(text, counts)
+    rules: set[str] = set()
     lines = _sentences(text) if "\n" in text else [text]
-    result = " ".join(filter(None, [_written_line(line, counts) for line in lines]))
-    if rewrites is not None and result:
-        rewrites.update(dict.fromkeys(counts, 1))
+    result = " ".join(filter(None, [_written_line(line, rules) for line in lines]))
+    if rewrites is not None and rules and result:
+        rewrites.update(rules)
     return result
 
 
@@ -83,7 +85,7 @@ class Rewrites:
         :return: the rules that did, and what they made of it
         """
         found: Counter[str] = Counter()
-        after = written(turn, found)
+        after = written(tidy(turn, found), found)
         self.seen += 1
         self.turns += bool(found)
         self.rules.update(found)
@@ -110,31 +112,41 @@ def _sentences(text: str) -> list[str]:
     return joined
 
 
-def _written_line(line: str, counts: Counter[str]) -> str:
+def _written_line(line: str, rules: set[str]) -> str:
+    """A line by all rules; the names of those that changed it are added."""
     if not _LETTER.search(line):
         return ""
 
     def note(rule: str, changed: str) -> str:
         if changed != line:
-            counts[rule] += 1
+            rules.add(rule)
         return changed
 
-    line = note("emoticon", _closed_up(_EMOTICON.sub("", line), line))
-    line = note("laughter", _closed_up(_LAUGH.sub("", line), line))
-    if "aha" in line:
+    # What a rule looks for is looked for first: most lines have hardly anything of it.
+    lower = line.lower()
+    if _EMOTICON_SIGN.search(lower):
+        line = note("emoticon", _closed_up(_EMOTICON.sub("", line), line))
+    if "lol" in lower or "lm" in lower or "rofl" in lower:
+        line = note("laughter", _closed_up(_LAUGH.sub("", line), line))
+    if "aha" in lower:
         line = note("laughter", _HAHA.sub(_haha, line))
     typed = line[:1].islower()
-    line, rules = respelt(line)
-    counts.update(rules)
+    line, spellings = respelt(line)
+    rules.update(spellings)
     line = note('pronoun "I"', with_pronoun_i(line))
-    line = note("repeated marks", _MARKS.sub(r"\1", _DOTS.sub("...", line)))
+    if ".." in line:
+        line = note("repeated marks", _DOTS.sub("...", line))
+    if "!" in line or "?" in line:
+        line = note("repeated marks", _MARKS.sub(r"\1", line))
     line = note("space after punctuation", _NO_SPACE.sub(r"\g<0> ", line))
-    line = note("edges", _EDGES.sub("", line))
+    if line[:1] in _EDGE_SIGNS or line[-1:] in _EDGE_SIGNS:
+        line = note("edges", _EDGES.sub("", line))
     if line.count('"') == 1:
         line = note("lone quotation mark", _without_lone_quote(line))
     if not _LETTER.search(line):
         return ""
-    line = note("final mark", _ended(line))
+    if line[-1] not in ".!?":
+        line = note("final mark", _ended(line))
     if typed or line[0].islower():
         line = note("capital", _with_capitals(line))
     return line

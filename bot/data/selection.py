@@ -98,9 +98,11 @@ class Selection:
         :param clean: whether turns are rewritten, and dropped if they are not well written
         """
         config = self.config
-        turns = [tidy(turn) if clean else turn.strip() for turn in conversation.turns]
+        turns = [
+            tidy(turn, self.rewritten) if clean else turn.strip() for turn in conversation.turns
+        ]
         faults = [self._fault(turn, clean=clean) for turn in turns]
-        replies = [written(turn, self.rewritten) for turn in conversation.turns] if clean else turns
+        replies = [written(turn, self.rewritten) for turn in turns] if clean else turns
         for index in range(conversation.first_reply, len(turns)):
             reply = replies[index]
             fault = faults[index - 1] or faults[index]

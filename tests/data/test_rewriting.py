@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.data.rewriting import Rewrites, written
+from bot.data import rewriting
+from bot.data.cleaning import tidy
+from bot.data.rewriting import Rewrites
+
+
+def written(text: str, rewrites: Counter[str] | None = None) -> str:
+    return rewriting.written(tidy(text), rewrites)
 
 
 @pytest.mark.parametrize(
