@@ -58,11 +58,11 @@ def written(text: str, rewrites: Counter[str] | None = None) -> str:
     :param text: tidied, see ``tidy``
     :param rewrites: counts what is changed, by the rule; each rule once a message
     """
-    rules: set[str] = set()
+    rules: dict[str, None] = {}  # a set that keeps the order
     lines = _sentences(text) if "\n" in text else [text]
     result = " ".join(filter(None, [_written_line(line, rules) for line in lines]))
     if rewrites is not None and rules and result:
-        rewrites.update(rules)
+        rewrites.update(list(rules))
     return result
 
 
@@ -112,14 +112,14 @@ def _sentences(text: str) -> list[str]:
     return joined
 
 
-def _written_line(line: str, rules: set[str]) -> str:
+def _written_line(line: str, rules: dict[str, None]) -> str:
     """A line by all rules; the names of those that changed it are added."""
     if not _LETTER.search(line):
         return ""
 
     def note(rule: str, changed: str) -> str:
         if changed != line:
-            rules.add(rule)
+            rules[rule] = None
         return changed
 
     # What a rule looks for is looked for first: most lines have hardly anything of it.
@@ -132,7 +132,7 @@ def _written_line(line: str, rules: set[str]) -> str:
         line = note("laughter", _HAHA.sub(_haha, line))
     typed = line[:1].islower()
     line, spellings = respelt(line)
-    rules.update(spellings)
+    rules.update(dict.fromkeys(spellings))
     line = note('pronoun "I"', with_pronoun_i(line))
     if ".." in line:
         line = note("repeated marks", _DOTS.sub("...", line))
