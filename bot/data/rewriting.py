@@ -17,6 +17,8 @@ _EMOTICON = re.compile(
     r"(?<![^\s.,!?)\"'])(?:[:;][-'^o]?[()DPpOo/\\|3]|=[()D]|[xX]D+|\^_*\^|-_+-)(?![^\s.,!?)\"'])"
     r"|(?:^|(?<=[\s.!?]))<3+(?=[\s.!?]*$)"  # a heart inside is a verb: "i <3 you"
 )
+# Code, tables and markup are not for these rules; ``well_written`` drops such replies.
+_NO_PROSE = re.compile(r"[{}|\\_#@^=*]|0x")
 # Laughter around a sentence; inside one it may be what the sentence is about.
 _LAUGH = re.compile(
     r"(?:^|(?<=[.!?,] ))(?:lol+|lmf?ao+|rofl)\b(?!['\w-])[ ,.!]*"
@@ -46,7 +48,7 @@ _GOES_ON = re.compile(
 _HEADING = re.compile(
     r"(?-i:[^a-z]{5,}$)|(?:chapter|part|book|act|scene|volume|section) \w+$", re.IGNORECASE
 )
-_SIGNED = re.compile(r"[.!?][\"']? +(?:-|--|\u2014) ?[A-Z][^.!?]*$")  # "... again." -- Yogi Berra
+_SIGNED = re.compile("[.!?][\"']? +(?:--?|\u2014) ?[A-Z].*$")  # '... again." -- Yogi Berra'
 _WRAPPED = 50  # characters: longer lines than messages have are lines of a column
 
 
@@ -126,6 +128,8 @@ def _written_line(line: str, rules: dict[str, None]) -> str:
     lower = line.lower()
     if _EMOTICON_SIGN.search(lower):
         line = note("emoticon", _closed_up(_EMOTICON.sub("", line), line))
+    if _NO_PROSE.search(line):
+        return line
     if "lol" in lower or "lm" in lower or "rofl" in lower:
         line = note("laughter", _closed_up(_LAUGH.sub("", line), line))
     if "aha" in lower:
