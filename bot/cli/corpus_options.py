@@ -28,7 +28,7 @@ MaxReplyWords = Annotated[
     int,
     typer.Option(
         min=1,
-        help="Longer replies are cut after a sentence, or dropped; each character of a script without"
+        help="Longer replies are cut after a sentence, or dropped; a character of a script without"
         " spaces is a word.",
     ),
 ]

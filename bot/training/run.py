@@ -163,7 +163,7 @@ def _fill(
     if left * NEARLY_NOTHING < given or not left:
         reasons = "".join(f", {count:,} have {reason}" for reason, count in dropped.most_common())
         hint = (
-            "give --vocabulary-kind bpe, which knows every script"
+            "lower --min-count, or give --vocabulary-kind bpe, which knows every word"
             if vocabulary.kind == "word" and given
             else "give more dialogue, or let the filters pass more, as --no-clean does"
         )
