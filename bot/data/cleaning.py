@@ -46,7 +46,7 @@ _SPLIT_CONTRACTION = re.compile(
 )
 # The first character of a pattern is what makes it fast: what stands before it is looked at next.
 _SPACE_BEFORE = re.compile(
-    r" (?<=[\w\"')\]] ) *(?=(?!\.\.|\. \.)[.,!?;:]+[\"']?(?:\s|$))| (?<=\d ) *(?=%)"
+    r" (?<=[\w\"')\]] ) *(?=(?!\.\.|\. \.)[.,!?;]+[\"']?(?:\s|$))| (?<=\d ) *(?=%)"
 )
 _SPACE_AFTER = re.compile(r"(\$) +(?=\d)|((?<![:;=\-'])\() +(?=\w)")
 _BLANKS = re.compile(r"[^\S\n]+")

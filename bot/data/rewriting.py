@@ -46,7 +46,11 @@ _GOES_ON = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    r"(?-i:[^a-z]{5,}$)|(?:chapter|part|book|act|scene|volume|section) \w+$", re.IGNORECASE
+    r"(?-i:[^a-z]{4,}$)|(?:chapter|part|book|act|scene|volume|section) \w+$", re.IGNORECASE
+)
+# A title, a name or who is quoted; a single word ("Yes") is one only after a sentence.
+_TITLE = re.compile(
+    r"(?:(?:[A-Z0-9(\"'&-]\S*|a|an|the|of|in|on|at|to|by|for|and|or|with)(?: |$))+$"
 )
 _SIGNED = re.compile("[.!?][\"']? +(?:--?|\u2014) ?[A-Z].*$")  # '... again." -- Yogi Berra'
 _WRAPPED = 50  # characters: longer lines than messages have are lines of a column
@@ -179,8 +183,12 @@ def _ended(line: str) -> str:
         return line
     if line[-1] == "]" or _GOES_ON.search(body) or _HEADING.match(body) or _SIGNED.search(body):
         return line
-    sentence = _LAST_SENTENCE.match(body)
-    mark = final_mark(sentence[1].lstrip("\"'(") if sentence else body)
+    match = _LAST_SENTENCE.match(body)
+    sentence = match[1].lstrip("\"'(") if match else body
+    follows = match is not None and match.start(1) > 0
+    if (_TITLE.match(sentence) and (follows or " " in sentence)) or (follows and line[-1] == ")"):
+        return line
+    mark = final_mark(sentence)
     inside = line[len(body) : len(body) + 1] == '"'
     return body + mark + line[len(body) :] if inside else line + mark
 

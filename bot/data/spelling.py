@@ -178,7 +178,7 @@ _EDGES = r"(?<![\w'.&/@#-]){}(?![\w'&/@-]|\.\w)"
 _PATTERNS = {word: re.compile(_EDGES.format(word), re.IGNORECASE) for word in _SPELLINGS}
 _LETTERS = re.compile(r"[a-z]+")
 
-_I = re.compile(r"i(?<![\w'.&/@#-]i)(?=(?:'(?:m|ll|ve|d))?(?![\w'&/@)=-]|\.\w))")
+_I = re.compile(r"i(?<![\w'.&/@#-]i)(?=(?:'(?:m|ll|ve|d))?(?![\w'\"&/@)=-]|\.\w))")
 # Where "i" is a numeral or a letter: "chapter i", "i. Introduction".
 _NO_PRONOUN = re.compile(
     r"\b(?:chapter|part|act|scene|volume|section|book|phase|letter|vowel|the|an) $", re.IGNORECASE
