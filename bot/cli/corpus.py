@@ -16,6 +16,8 @@ from bot.errors import CorpusError
 if TYPE_CHECKING:
     from bot.data.mixing import CorpusSummary, WeightedCorpus
 
+SHOWN_REWRITES_OF = 1000  # conversations that ``show`` looks through for what would be rewritten
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Make training data of dialogue, and look at it.",
@@ -97,21 +99,43 @@ def show(
     ],
     count: Annotated[int, typer.Option("-n", min=1, help="How many conversations.")] = 5,
     delimiter: options.Delimiter = "",
+    rewrites: Annotated[
+        bool,
+        typer.Option(
+            "--rewrites", help="Print every turn that cleaning rewrites, before and after, instead."
+        ),
+    ] = False,
 ) -> None:
-    """Print the first conversations of a corpus, as they are read; replies have an arrow."""
-    from itertools import islice
+    """Print the first conversations of a corpus, as they are read; replies have an arrow.
 
+    Then come the rules that rewrite its turns as written English, and an example of each.
+    """
     from bot.console.lines import reconfigure
     from bot.data.corpora.lines import ReadingLog
     from bot.data.corpus import open_corpus
+    from bot.data.rewriting import Rewrites
 
     reconfigure(sys.stdout)
     (corpus,) = options.parse_sources([source], delimiter)
-    conversations = open_corpus(corpus.source, corpus.delimiter).conversations(ReadingLog())
-    for conversation in islice(conversations, count):
-        for index, turn in enumerate(conversation.turns):
-            print("->" if index >= conversation.first_reply else "  ", " ".join(turn.split()))
-        print()
+    opened = open_corpus(corpus.source, corpus.delimiter)
+    found = Rewrites()
+    for number, conversation in enumerate(opened.conversations(ReadingLog())):
+        if number < count and not rewrites:
+            for index, turn in enumerate(conversation.turns):
+                print("->" if index >= conversation.first_reply else "  ", " ".join(turn.split()))
+            print()
+        if number == SHOWN_REWRITES_OF and not rewrites:
+            break
+        for turn in () if opened.prepared else conversation.turns:
+            rules, after = found.add(turn)
+            if rules and rewrites:
+                print(f"[{', '.join(rules)}]\n    {' '.join(turn.split())}\n -> {after}")
+    if found.rules:
+        share = f"{found.turns:,} of {found.seen:,} turns"
+        print(f"Cleaning rewrites {share} (--no-clean leaves them as they are):")
+        for rule, number in found.rules.most_common():
+            before, after = found.samples[rule]
+            print(f"{number:7,} {rule}: {' '.join(before.split())} => {after}")
 
 
 @contextmanager
@@ -146,6 +170,9 @@ def describe(summary: "CorpusSummary") -> str:
     if summary.dropped:
         dropped = sorted(summary.dropped.items(), key=lambda item: -item[1])
         text += f"; dropped {', '.join(f'{count:,} ({why})' for why, count in dropped)}"
+    if summary.rewritten:
+        rewritten = (f"{count:,} ({rule})" for rule, count in summary.rewritten.items())
+        text += f"; rewrote {', '.join(rewritten)}"
     if summary.malformed:
         text += f"; malformed lines: {summary.malformed:,}"
     return text

@@ -25,7 +25,12 @@ MaxSourceTurns = Annotated[
     int, typer.Option(min=1, help="How many turns before a reply the model sees.")
 ]
 MaxReplyWords = Annotated[
-    int, typer.Option(min=1, help="Longer replies are cut after a sentence, or dropped.")
+    int,
+    typer.Option(
+        min=1,
+        help="Longer replies are cut after a sentence, or dropped; a character of a script without"
+        " spaces is a word.",
+    ),
 ]
 CutReplies = Annotated[
     bool, typer.Option(help="Whether longer replies are cut; else they are dropped.")

@@ -76,7 +76,10 @@ def encode_examples(
     drop_unknown: bool = False,
     dropped: Counter[str] | None = None,
 ) -> EncodedPairs:
-    """Tokenise examples, perhaps none; a reply of ``max_target_tokens`` or more is dropped.
+    """Tokenise examples, perhaps none.
+
+    Dropped is a reply of ``max_target_tokens`` or more, and an example of whose newest turn or
+    reply the vocabulary leaves nothing, or hardly anything: there is nothing to learn from it.
 
     :param drop_unknown: whether an example is dropped too if its newest turn or its reply holds a
         word that is not in the vocabulary (PyTorch chatbot tutorial, ``trimRareWords``)
@@ -85,6 +88,18 @@ def encode_examples(
     dropped = Counter() if dropped is None else dropped
     sources, targets = _Rows(), _Rows()
     characters = array("q")
+    marks = {UNK_ID, *tokenizer.encode(".!?")}
+    ids: dict[str, list[int]] = {}
+
+    def nothing_left(what: str, text: str) -> str:
+        """What is wrong with a text as the vocabulary has it; empty if nothing is."""
+        known = ids[text]
+        if not known or (marks.issuperset(known) and any(map(str.isalnum, text))):
+            return f"a {what} of which the vocabulary leaves nothing"
+        if UNK_ID in known and 2 * known.count(UNK_ID) > len(known):
+            return f"a {what} of mostly unknown words"
+        return ""
+
     for start in range(0, len(examples), CHUNK):
         chunk = examples[start : start + CHUNK]
         texts = list({text: None for turns, reply in chunk for text in (*turns, reply)})
@@ -95,6 +110,10 @@ def encode_examples(
                 continue
             if drop_unknown and (UNK_ID in ids[turns[-1]] or UNK_ID in ids[reply]):
                 dropped["a word outside the vocabulary"] += 1
+                continue
+            fault = nothing_left("prompt", turns[-1]) or nothing_left("reply", reply)
+            if fault:
+                dropped[fault] += 1
                 continue
             sources.append(tokenizer.join_turns([ids[turn] for turn in turns]))
             targets.append([BOS_ID, *ids[reply], EOS_ID])

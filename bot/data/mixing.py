@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.data.cleaning import count_words
 from bot.data.corpora.conversation import SPLITS, split_of
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpus import open_corpus
@@ -13,6 +12,7 @@ from bot.data.selection import Example, MixConfig, Selection, as_they_are
 from bot.data.thinning import Thinning
 from bot.data.variants import Variants
 from bot.errors import UsageError
+from bot.text.words import count_words
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class CorpusSummary:
     :param conversations: how many were read
     :param examples: how many each split got, training examples counted by their weight
     :param dropped: how many examples each filter left out
+    :param rewritten: how many turns each rule of cleaning changed
     :param malformed: how many lines could not be read
     """
 
@@ -62,6 +63,7 @@ class CorpusSummary:
     conversations: int = 0
     examples: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
     dropped: dict[str, int] = field(default_factory=dict)
+    rewritten: dict[str, int] = field(default_factory=dict)
     malformed: int = 0
 
 
@@ -131,6 +133,7 @@ def stream_examples(
                     for _ in range(copies):
                         yield split, example
         summary.dropped = dict(selection.dropped)
+        summary.rewritten = dict(selection.rewritten.most_common())
         summary.malformed = log.malformed.total()
         on_corpus(summary)
 

@@ -8,18 +8,13 @@ from typing import NamedTuple
 
 from tokenizers import Regex, normalizers
 
-from bot.data.cleaning import (
-    count_words,
-    shortened,
-    tidy,
-    unusable,
-    well_written,
-    written,
-)
+from bot.data.cleaning import shortened, tidy, unusable, well_written
 from bot.data.corpora.conversation import Conversation
+from bot.data.rewriting import written
 from bot.errors import UsageError
 from bot.text.tokenizer import well_formed
 from bot.text.word_list import WordList
+from bot.text.words import count_words
 
 
 @dataclass(frozen=True)
@@ -76,6 +71,9 @@ def as_they_are(conversation: Conversation) -> Iterator[Example]:
 class Selection:
     """The filters that look at one conversation at a time.
 
+    ``dropped`` counts the examples that were left out, by the reason, and ``rewritten`` the turns
+    that cleaning changed, by the rule; what only tidies a prompt counts too.
+
     :param count: how many words a text has, for the limits of length
     :raises UsageError: if a setting cannot be used
     """
@@ -83,6 +81,7 @@ class Selection:
     def __init__(self, config: MixConfig, count: Callable[[str], int] = count_words) -> None:
         self.config = config
         self.dropped: Counter[str] = Counter()
+        self.rewritten: Counter[str] = Counter()
         self._count = count
         self._offensive = WordList.named(config.offensive)
         self._foreign_letters = _letters_outside(config.script)
@@ -99,9 +98,11 @@ class Selection:
         :param clean: whether turns are rewritten, and dropped if they are not well written
         """
         config = self.config
-        turns = [tidy(turn) if clean else turn.strip() for turn in conversation.turns]
+        turns = [
+            tidy(turn, self.rewritten) if clean else turn.strip() for turn in conversation.turns
+        ]
         faults = [self._fault(turn, clean=clean) for turn in turns]
-        replies = [written(turn) for turn in turns] if clean else turns
+        replies = [written(turn, self.rewritten) for turn in turns] if clean else turns
         for index in range(conversation.first_reply, len(turns)):
             reply = replies[index]
             fault = faults[index - 1] or faults[index]

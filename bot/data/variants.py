@@ -4,6 +4,7 @@ import random
 
 from bot.data.cleaning import spoken
 from bot.data.selection import Example
+from bot.text.words import is_unspaced
 
 # A message can come at any moment of a conversation: so often a pair that stands alone in its
 # corpus is seen after two turns of another conversation.
@@ -53,7 +54,8 @@ def _typed(turns: tuple[str, ...], rng: random.Random) -> tuple[str, ...]:
     def typed(turn: str) -> str:
         if capitals:
             text = turn.rstrip(".!")
-            if text and text[-1] != "?":
+            # Scripts with other marks keep theirs.
+            if text and text[-1] != "?" and not is_unspaced(text):
                 text += rng.choice(("", ".", "!"))
         else:
             text = spoken(turn)

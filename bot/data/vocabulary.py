@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.data.cleaning import count_words
 from bot.errors import CorpusError
 from bot.text.tokenizer import SPECIAL_SYMBOLS, Tokenizer, train_bpe, train_word_level, word_level
+from bot.text.words import count_words
 
 SAMPLED_TEXTS = 1000  # enough to see whether a vocabulary fits the texts
 
@@ -33,22 +33,25 @@ class VocabularyConfig:
             raise ValueError("byte-level BPE knows every word; rare words are for kind word")
 
     def learn(
-        self, texts: Iterable[str], max_source_tokens: int, max_source_turns: int
+        self, pairs: Iterable[tuple[str, str]], max_source_tokens: int, max_source_turns: int
     ) -> Tokenizer:
-        """Learn the vocabulary from texts.
+        """Learn the vocabulary from pairs of a prompt and its reply.
 
-        :raises CorpusError: if most texts would have no word that is learnt
+        :raises CorpusError: if most prompts, or most replies, would have no word that is learnt
         """
         if self.kind == "word":
-            texts = list(texts)
+            pairs = list(pairs)
+            texts = (text for pair in pairs for text in pair)
             tokenizer = train_word_level(
                 texts, self.min_count, self.size, max_source_tokens, max_source_turns
             )
-            self._check_words(tokenizer, texts)
+            self._check_words(tokenizer, "prompts", [prompt for prompt, _ in pairs])
+            self._check_words(tokenizer, "replies", [reply for _, reply in pairs])
             return tokenizer
+        texts = (text for pair in pairs for text in pair)
         return train_bpe(texts, self.size, max_source_tokens, max_source_turns)
 
-    def _check_words(self, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+    def _check_words(self, tokenizer: Tokenizer, what: str, texts: Sequence[str]) -> None:
         """See whether there is something to learn: a text of nothing but marks says nothing."""
         sample = texts[:: len(texts) // SAMPLED_TEXTS + 1]
         no_words = {*range(len(SPECIAL_SYMBOLS)), *tokenizer.encode(".!?")}
@@ -57,9 +60,9 @@ class VocabularyConfig:
             words = tokenizer.vocabulary_size - len(no_words)
             lower = "lower --min-count, or " if self.min_count > 1 else ""
             raise CorpusError(
-                f"More than half of the turns have none of the {words:,} words that would be learnt"
-                f" with --min-count {self.min_count}; {lower}give --vocabulary-kind bpe, which"
-                " knows every script."
+                f"More than half of the {what} have none of the {words:,} words of Latin letters"
+                f" that would be learnt with --min-count {self.min_count}; {lower}give"
+                " --vocabulary-kind bpe, which knows every script."
             )
 
     def word_counter(self) -> Callable[[str], int]:

@@ -4,7 +4,6 @@ Everything is counted on the raw text, so that models with other vocabularies co
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from dataclasses import dataclass
 from bot.artifact.artifact import Artifact
 from bot.data.selection import Example
 from bot.text.tokenizer import EOS_ID
+from bot.text.words import unit_of, words_and_marks
 
 # Padded target tokens a batch: their logits, tokens x V, stay below 100 MB.
 TOKENS_PER_BATCH = 1024
-
-_WORD = re.compile(r"\w+(?:['\N{RIGHT SINGLE QUOTATION MARK}]\w+)*|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -112,18 +110,15 @@ def _batches(order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
     return batches
 
 
-def words(text: str) -> list[str]:
-    """Words and punctuation marks in lower case, whatever the model's own tokens are."""
-    return _WORD.findall(text.lower())
-
-
 def distinct(replies: Sequence[str], n: int) -> float:
     """Distinct-n: how many different n-grams of words there are, over the number of all words.
+
+    Where no space parts words, as in Chinese, they are n-grams of characters.
 
     Li et al., 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models",
     https://arxiv.org/abs/1510.03055. It falls with the number of replies: compare equal numbers.
     """
-    tokens = [words(reply) for reply in replies]
+    tokens = [words_and_marks(reply) for reply in replies]
     ngrams = {tuple(row[i : i + n]) for row in tokens for i in range(len(row) - n + 1)}
     return len(ngrams) / max(1, sum(map(len, tokens)))
 
@@ -133,27 +128,30 @@ class Variety:
     """How varied replies are.
 
     :param replies: how many
-    :param distinct_1: different words over all words, see ``distinct``
-    :param distinct_2: different pairs of adjacent words over all words
+    :param distinct_1: different words over all words, or characters, see ``distinct``
+    :param distinct_2: different pairs of adjacent ones over all of them
     :param most_frequent: the replies that occur most often, with their shares of all replies
-    :param mean_words: words a reply, punctuation marks not counted
+    :param mean_length: words a reply, punctuation marks not counted
+    :param unit: what is counted: ``words``, or ``characters`` where no space parts words
     """
 
     replies: int
     distinct_1: float
     distinct_2: float
     most_frequent: tuple[tuple[str, float], ...]
-    mean_words: float
+    mean_length: float
+    unit: str
 
     @classmethod
     def of(cls, replies: Sequence[str], most_frequent: int = 10) -> "Variety":
         """Measure replies: at least one."""
         counts = Counter(replies).most_common(most_frequent)
-        spoken = sum(word[0].isalnum() for reply in replies for word in words(reply))
+        spoken = sum(word[0].isalnum() for reply in replies for word in words_and_marks(reply))
         return cls(
             len(replies),
             distinct(replies, 1),
             distinct(replies, 2),
             tuple((reply, count / len(replies)) for reply, count in counts),
             spoken / len(replies),
+            unit_of(replies),
         )

@@ -125,11 +125,11 @@ def measures(evaluation: Evaluation) -> list[Row]:
     return [
         *rows,
         ("replies, greedy", replies.replies),
-        ("distinct-1", replies.distinct_1),
-        ("distinct-2", replies.distinct_2),
+        (f"distinct-1, of {replies.unit}", replies.distinct_1),
+        (f"distinct-2, of {replies.unit}", replies.distinct_2),
         ("share of the most frequent reply", replies.most_frequent[0][1]),
         ("the most frequent reply", replies.most_frequent[0][0]),
-        ("words a reply", replies.mean_words),
+        (f"{replies.unit} a reply", replies.mean_length),
         (f"replies a second, one at a time, {_threads(speed.threads)}", speed.replies_per_second),
     ]
 

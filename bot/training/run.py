@@ -22,6 +22,9 @@ from bot.training import checkpoint
 from bot.training.files import write_atomically
 from bot.training.training_config import TrainingConfig
 
+# One pair in so many: a model of fewer would learn what the vocabulary happens to leave.
+NEARLY_NOTHING = 20
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -138,11 +141,12 @@ def _fill(
     )
     if tokenizer is None:
         tokenizer = vocabulary.learn(
-            (text for turns, reply in examples["train"] for text in (turns[-1], reply)),
+            ((turns[-1], reply) for turns, reply in examples["train"]),
             config.max_source_tokens,
             config.mix.max_source_turns,
         )
     model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
+    given = len(examples["train"])
     dropped: Counter[str] = Counter()
     splits = {
         # Taken out of the dictionary, so that examples make room for what they become.
@@ -155,11 +159,17 @@ def _fill(
         )
         for name in SPLITS
     }
-    if not len(splits["train"]):
-        reasons = "".join(f", {count:,} have {reason}" for reason, count in dropped.items())
+    left = len(splits["train"])
+    if left * NEARLY_NOTHING < given or not left:
+        reasons = "".join(f", {count:,} have {reason}" for reason, count in dropped.most_common())
+        hint = (
+            "lower --min-count, or give --vocabulary-kind bpe, which knows every word"
+            if vocabulary.kind == "word" and given
+            else "give more dialogue, or let the filters pass more, as --no-clean does"
+        )
         raise CorpusError(
-            f"The corpora leave nothing to train on{reasons}; give more dialogue, or let the"
-            " filters pass more, as --no-clean does: python -m bot train --help."
+            f"The corpora leave {f'{left:,} of {given:,} pairs' if left else 'nothing'} to train"
+            f" on{reasons}; {hint}: python -m bot train --help."
         )
     check_patience(config.training, splits)
     write_atomically(run / checkpoint.TOKENIZER_FILE, tokenizer.to_json().encode())

@@ -116,7 +116,48 @@ def test_show_prints_conversations_and_marks_what_is_learnt(tmp_path: Path) -> N
     assert result.returncode == 0, result.stderr.decode()
     assert result.stdout.decode() == (
         "   I like rain.\n   Why?\n-> It is calm.\n\n   Hi\n-> Hello\n\n"
+        "Cleaning rewrites 4 of 7 turns (--no-clean leaves them as they are):\n"
+        "      4 final mark: Hi => Hi.\n"
     )
+
+
+def test_show_prints_every_rewrite_on_request(tmp_path: Path) -> None:
+    source = tmp_path / "a.tsv"
+    source.write_text("He is ill.\ti dont care\nIs it?\tWhat a <i>mess</i>!\n")
+    result = bot("corpus", "show", source, "--rewrites")
+    assert result.returncode == 0, result.stderr.decode()
+    assert result.stdout.decode().splitlines() == [
+        '[missing apostrophe, pronoun "I", final mark]',
+        "    i dont care",
+        " -> I don't care.",
+        "[HTML tag]",
+        "    What a <i>mess</i>!",
+        " -> What a mess!",
+        "Cleaning rewrites 2 of 4 turns (--no-clean leaves them as they are):",
+        "      1 missing apostrophe: i dont care => I don't care.",
+        '      1 pronoun "I": i dont care => I don\'t care.',
+        "      1 final mark: i dont care => I don't care.",
+        "      1 HTML tag: What a <i>mess</i>! => What a mess!",
+    ]
+
+
+def test_replies_that_the_words_of_the_tutorial_cannot_spell_are_said_in_one_line(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "a.tsv"
+    chinese = "\u4f60\u597d\u5417"
+    source.write_text(
+        "".join(f"How are you {'abc'[n % 3]}?\t{chinese}{n}\u3002\n" for n in range(400))
+    )
+    result = bot(
+        *("train", "--recipe=tutorial", f"--corpus={source}", f"--run={tmp_path / 'run'}", *TINY)
+    )
+    lines = result.stderr.decode().splitlines()
+    (error,) = [line for line in lines if line.startswith("error: ")]
+    assert result.returncode == 1, lines
+    assert "More than half of the replies have none of the" in error
+    assert "--vocabulary-kind bpe" in error
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

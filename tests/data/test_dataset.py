@@ -103,9 +103,35 @@ def test_examples_with_words_outside_the_vocabulary_are_left_out_if_asked() -> N
         Example(("hi",), "stranger"),
         Example(("stranger", "hi"), "there"),
     ]
-    assert len(encode_examples(examples, tokenizer, 10)) == 4
     dropped: Counter[str] = Counter()
     known = encode_examples(examples, tokenizer, 10, drop_unknown=True, dropped=dropped)
     assert dropped == {"a word outside the vocabulary": 2}
     assert known.characters.tolist() == [3, 5]
     assert known.source(1).tolist()[0] == UNK_ID  # of an earlier turn, which is only context
+
+
+def test_pairs_of_which_the_vocabulary_leaves_nothing_are_dropped_and_counted() -> None:
+    tokenizer = train_word_level(["hi you", "hi there"], 1, 100, 12, 2)
+    examples = [
+        Example(("hi",), "you there"),
+        Example(("hi",), "\u4f60\u597d"),
+        Example(("\u4f60\u597d?",), "hi"),
+        Example(("hi",), "25"),
+        Example(("hi",), "hello my dear you"),
+        Example(("strange stranger hi",), "you"),
+        Example(("\u4f60\u597d", "hi you stranger"), "hi"),
+    ]
+    dropped: Counter[str] = Counter()
+    assert len(encode_examples(examples, tokenizer, 10, dropped=dropped)) == 2
+    assert dropped == {
+        "a reply of which the vocabulary leaves nothing": 2,
+        "a prompt of which the vocabulary leaves nothing": 1,
+        "a reply of mostly unknown words": 1,
+        "a prompt of mostly unknown words": 1,
+    }
+
+
+def test_bytes_leave_something_of_every_text() -> None:
+    tokenizer = train_bpe(["Hi."], 300, 12)
+    examples = [Example(("\u4f60\u597d",), "!!!"), Example(("?",), "\u597d")]
+    assert len(encode_examples(examples, tokenizer, 30)) == 2

@@ -210,3 +210,24 @@ def test_a_prepared_corpus_cannot_be_reversed(prepared: str) -> None:
 def test_every_source_is_known_before_the_first_is_read(many: str) -> None:
     with pytest.raises(UsageError, match=r"b\.docx"):
         next(stream_examples([WeightedCorpus(many), WeightedCorpus("b.docx")], MixConfig()))
+
+
+def test_a_corpus_tells_what_was_rewritten(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("Is it so?\tI dont know.\nWhat is it?\tyes\n")
+    summaries: list[CorpusSummary] = []
+    mix([WeightedCorpus(str(path))], MixConfig(), summaries.append)
+    assert summaries[0].rewritten == {"missing apostrophe": 1, "final mark": 1, "capital": 1}
+    mix([WeightedCorpus(str(path))], PLAIN, summaries.append)
+    assert summaries[1].rewritten == {}
+
+
+def test_a_script_without_spaces_keeps_its_own_final_marks(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    marks = "\u3002\uff01\uff1f"
+    path.write_text(
+        "".join(f"\u4f60\u597d{n}{marks[n % 3]}\t\u6211\u5f88\u597d{n}\u3002\n" for n in range(300))
+    )
+    config = MixConfig(clean=False)
+    for example in mix([WeightedCorpus(str(path))], config)["train"]:
+        assert not {".", "!"} & set(example.turns[-1])

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.data.cleaning import count_words
 from bot.data.corpora.conversation import Conversation
 from bot.data.selection import Example, MixConfig, Selection
 from bot.errors import UsageError
+from bot.text.words import count_words
 
 
 def select(
@@ -42,7 +42,7 @@ def test_turns_before_one_that_is_unfit_are_left_out() -> None:
         (MixConfig(max_prompt_words=3), "long prompt", "One two three four?", "Yes."),
         (MixConfig(), "offensive", "You bitch.", "That is rude."),
         (MixConfig(), "offensive", "What?", "Kill yourself."),
-        (MixConfig(), "offensive", "What?", "Go lol die."),
+        (MixConfig(), "offensive", "What?", "Go :) die."),
         (MixConfig(clean=False), "offensive", "What?", "Kill yourself."),
         (MixConfig(drop="yes"), "--drop", "Is it?", "YES."),
         (MixConfig(script="Latin"), "script", "Привет, Ann", "Hello."),
@@ -92,6 +92,34 @@ def test_without_cleaning_turns_are_as_they_are() -> None:
         ],
         {},
     )
+
+
+def test_the_limits_of_a_script_without_spaces_are_of_characters() -> None:
+    prompt, reply = "\u4f60\u597d\u5417\uff1f", "\u6211\u5f88\u597d\u3002\u4f60\u5462\uff1f"
+    limits = MixConfig(clean=False, max_reply_words=3, max_prompt_words=3)
+    assert select(limits, prompt, reply) == ([Example((prompt,), reply[:4])], {})
+    assert select(MixConfig(clean=False, max_reply_words=2), prompt, reply)[1] == {"long reply": 1}
+    assert select(MixConfig(clean=False, max_prompt_words=2), prompt, reply)[1] == {
+        "long prompt": 1
+    }
+
+
+def test_markup_is_gone_from_prompt_and_reply_before_anything_is_respelt() -> None:
+    examples, dropped = select(MixConfig(), "you <u>also</u>", "<i>i do</i> &amp; u")
+    assert examples == [Example(("you also",), "I do & you.")]
+    assert not dropped
+
+
+def test_short_answers_are_kept() -> None:
+    for reply in ("Yes, I do.", "No, I am.", "I do, too.", "I am 25."):
+        assert select(MixConfig(), "Do you?", reply)[0] == [Example(("Do you?",), reply)]
+
+
+def test_what_cleaning_changes_is_counted_by_its_rule() -> None:
+    selection = Selection(MixConfig())
+    conversation = Conversation(["Is it <b>so</b>?", "i dont know.", "It is."])
+    assert len(list(selection.examples(conversation, clean=True))) == 2
+    assert selection.rewritten == {"HTML tag": 1, "missing apostrophe": 1, 'pronoun "I"': 1}
 
 
 def test_a_list_of_ones_own_takes_the_place_of_the_default(

@@ -6,7 +6,8 @@ from bot.data.vocabulary import VocabularyConfig
 from bot.errors import CorpusError
 from bot.text.tokenizer import UNK_ID
 
-TEXTS = ["How are you?", "You are fine.", "You?"]
+TEXTS = [("How are you?", "You are fine."), ("You?", "You.")]
+CHINESE = ["\u4f60\u597d", "\u4eca\u5929\u597d\u5417", "AI \u662f\u4ec0\u4e48?", "\u5f88\u597d!"]
 
 
 def test_bytes_or_words_are_learnt() -> None:
@@ -31,17 +32,19 @@ def test_bpe_has_no_rare_words_to_leave_out(setting: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "min_count"),
+    ("pairs", "min_count", "what"),
     [
-        (TEXTS, 1000),
-        (["你好", "今天好吗", "AI 是什么?", "很好!"], 1),
-        (["Yes. No. Why?"] * 4 + [f"{'abcdefghij'[n]}!" for n in range(10)], 2),
+        (TEXTS, 1000, "prompts"),
+        (list(zip(CHINESE, CHINESE, strict=True)), 1, "prompts"),
+        ([("How are you?", text) for text in CHINESE], 1, "replies"),
+        ([(text, "I am fine.") for text in CHINESE], 1, "prompts"),
+        ([("Yes. No.", "Why?")] * 4 + [(f"{c}!", f"{c * 2}?") for c in "abcdefghij"], 2, "prompts"),
     ],
-    ids=["too rare", "another script", "mostly marks"],
+    ids=["too rare", "another script", "in replies", "in prompts", "mostly marks"],
 )
-def test_words_that_hardly_any_text_holds_are_no_vocabulary(
-    texts: list[str], min_count: int
+def test_words_that_hardly_any_prompt_or_reply_holds_are_no_vocabulary(
+    pairs: list[tuple[str, str]], min_count: int, what: str
 ) -> None:
-    with pytest.raises(CorpusError, match=r"--min-count.*--vocabulary-kind bpe"):
-        VocabularyConfig("word", min_count=min_count).learn(texts, 12, 1)
-    VocabularyConfig().learn(texts, 12, 1)
+    with pytest.raises(CorpusError, match=rf"half of the {what}.*--min-count.*-kind bpe"):
+        VocabularyConfig("word", min_count=min_count).learn(pairs, 12, 1)
+    VocabularyConfig().learn(pairs, 12, 1)

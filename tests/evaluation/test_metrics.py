@@ -11,7 +11,7 @@ from bot.data.mixing import WeightedCorpus
 from bot.data.selection import Example
 from bot.errors import SearcherError
 from bot.evaluation.artifact_evaluation import EvaluationConfig, evaluation_mix, held_out_examples
-from bot.evaluation.metrics import TOKENS_PER_BATCH, Variety, distinct, likelihood, words
+from bot.evaluation.metrics import TOKENS_PER_BATCH, Variety, distinct, likelihood
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.publishing.export import TrainedRun
@@ -103,12 +103,6 @@ def test_a_searcher_that_cannot_score_is_an_error(animal_artifact: Artifact) -> 
         likelihood(old, EXAMPLES)
 
 
-def test_words_are_those_of_the_text_and_not_of_a_vocabulary() -> None:
-    assert words("Don't stop, JOHN's 2 cats!") == ["don't", "stop", ",", "john's", "2", "cats", "!"]
-    assert words("Ça va?") == ["ça", "va", "?"]
-    assert words(" ") == []
-
-
 def test_distinct_n_is_different_n_grams_over_all_words() -> None:
     replies = ["I am fine", "i am here", "Yes", ""]
     # i am fine here yes; i-am am-fine am-here; 7 words.
@@ -125,5 +119,17 @@ def test_variety_of_replies() -> None:
     variety = Variety.of(["Yes.", "Yes.", "No, I do not!", "Yes."])
     assert variety.replies == 4
     assert variety.most_frequent == (("Yes.", 0.75), ("No, I do not!", 0.25))
-    assert variety.mean_words == (1 + 1 + 4 + 1) / 4
+    assert variety.unit == "words"
+    assert variety.mean_length == (1 + 1 + 4 + 1) / 4
     assert variety.distinct_1 == len({"yes", ".", "no", ",", "i", "do", "not", "!"}) / 12
+
+
+def test_where_no_space_parts_words_characters_are_measured() -> None:
+    variety = Variety.of(
+        ["\u6211\u5f88\u597d\u3002", "\u6211\u4e0d\u597d\u3002"]
+    )  # I'm fine; I'm not well
+    assert variety.unit == "characters"
+    assert variety.mean_length == 3
+    # Of eight characters and marks four differ once, and five pairs of neighbours.
+    assert variety.distinct_1 == 5 / 8
+    assert variety.distinct_2 == 5 / 8

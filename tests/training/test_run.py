@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,25 @@ def test_only_the_training_split_must_hold_something(few: RunConfig, tmp_path: P
     with pytest.raises(CorpusError, match="5 have a reply of more than 1 token"):
         prepare(tmp_path / "made" / "run", replace(few, max_target_tokens=2))
     assert not (tmp_path / "made").exists(), "what fails leaves no folder"
+
+
+def test_that_nearly_nothing_is_left_is_an_error_that_says_why(
+    few: RunConfig, tmp_path: Path
+) -> None:
+    words = ["".join(letters) for letters in product("abcde", repeat=3)]
+    lines = [f"Is it {word}?\tIt is {word[::-1]}x.\n" for word in words]
+    path = tmp_path / "rare.tsv"
+    path.write_text("".join([*lines, "Is it?\tIt is.\n", "It is?\tIs it?\n"]))
+    config = replace(
+        few,
+        corpora=(WeightedCorpus(str(path)),),
+        vocabulary=VocabularyConfig("word", min_count=3, drop_unknown=True),
+    )
+    with pytest.raises(CorpusError, match=r"leave 2 of \d+ pairs .*outside the voc.*--min-count"):
+        prepare(tmp_path / "run", config)
+    plenty = replace(config, vocabulary=VocabularyConfig("word", min_count=3))
+    prepare(tmp_path / "run", plenty)
+    assert len(read_splits(tmp_path / "run")["train"]) > 100
 
 
 def test_early_stopping_needs_a_validation_split(few: RunConfig, tmp_path: Path) -> None:
