@@ -1,12 +1,13 @@
 """A file of pairs, as others train on: a prompt, a tab and its reply a line."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from bot.data.folders import make_folder, remove_empty
-from bot.errors import UsageError
+from bot.errors import CorpusError, UsageError
 from bot.text.tokenizer import well_formed
 
 
@@ -32,14 +33,26 @@ class PairFile:
         return self
 
     def write(self, split: str, turns: Sequence[str], reply: str) -> None:
-        """Add an example: the newest of the turns before the reply, and the reply."""
+        """Add an example: the newest of the turns before the reply, and the reply.
+
+        :raises CorpusError: if there is no room for it
+        """
         prompt, reply = (" ".join(text.split()) for text in (turns[-1], reply))
-        self._file.write(well_formed(f"{prompt}\t{reply}\n"))
+        try:
+            self._file.write(well_formed(f"{prompt}\t{reply}\n"))
+        except OSError as error:
+            raise self._problem(error) from error
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Give the file its name; there is no place in it for the summary."""
-        self._file.close()
-        self._draft.replace(self._path)
+        """Give the file its name; there is no place in it for the summary.
+
+        :raises CorpusError: if there is no room for it
+        """
+        try:
+            self._file.close()
+            self._draft.replace(self._path)
+        except OSError as error:
+            raise self._problem(error) from error
 
     def __exit__(
         self,
@@ -47,7 +60,13 @@ class PairFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is left to write finds no room either
+            self._file.close()
         self._draft.unlink(missing_ok=True)
         if error is not None:
             remove_empty(self._made)
+
+    def _problem(self, error: OSError) -> CorpusError:
+        return CorpusError(
+            f"{self._path} cannot be written ({error.strerror}); free space and try again."
+        )

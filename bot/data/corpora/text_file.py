@@ -43,6 +43,8 @@ def first_text(path: Path, name: str = "") -> str:
     """
     with _opened(path) as file:
         block = file.read(_BLOCK)
+    if len(block) == _BLOCK:  # a character may be cut in two
+        block = block[: block.rfind(b"\n") + 1] or block
     encoding = encodings.named(name) if name else encodings.detect([block])
     pieces = _pieces(io.BytesIO(block), encoding)
     return "".join(encoding.decoded(piece) or piece for piece in pieces)

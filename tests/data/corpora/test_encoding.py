@@ -1,12 +1,14 @@
 """Which encoding a file is in."""
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from bot.data.corpora.encoding import Encoding, detect, named
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpora.packages import read_chatterbot
+from bot.data.corpora.text_file import first_text
 from bot.errors import UsageError
 
 
@@ -82,6 +84,14 @@ def test_a_broken_line_does_not_make_chinese_utf8_another_encoding() -> None:
     found = detect([content, content[:-3], b"\n", content])
     assert found == Encoding()
     assert found.decoded(content[:8].decode("utf-8", "surrogateescape")) is None
+
+
+def test_the_first_text_of_a_long_file_ends_before_what_is_cut_in_two(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("你好 很高兴认识你\n" * 9_000, "utf-8")
+    assert set(first_text(path).split("\n")) == {"你好 很高兴认识你", ""}
+    path.write_bytes(b"In a caf\xe9")
+    assert first_text(path) == "In a café"
 
 
 @pytest.mark.parametrize("content", [bytes(range(256)) * 9, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"])
