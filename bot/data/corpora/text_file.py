@@ -13,6 +13,7 @@ from bot.data.corpora.encoding import Encoding
 from bot.errors import CorpusError
 
 _GZIP = b"\x1f\x8b"
+_HIGH_BYTES = bytes(range(0x80, 0x100))
 _BLOCK = 1 << 16  # bytes
 PIECE = 1 << 16  # characters
 
@@ -44,7 +45,7 @@ def first_text(path: Path, name: str = "") -> str:
     with _opened(path) as file:
         block = file.read(_BLOCK)
     if len(block) == _BLOCK:  # a character may be cut in two
-        block = block[: block.rfind(b"\n") + 1] or block
+        block = block.rstrip(_HIGH_BYTES)
     encoding = encodings.named(name) if name else encodings.detect([block])
     pieces = _pieces(io.BytesIO(block), encoding)
     return "".join(encoding.decoded(piece) or piece for piece in pieces)
