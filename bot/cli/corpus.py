@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bot.cli import corpus_options as options
-from bot.errors import CorpusError
+from bot.errors import CorpusError, UsageError
 
 if TYPE_CHECKING:
     from bot.data.mixing import CorpusSummary, WeightedCorpus
@@ -33,15 +33,26 @@ def prepare(
         typer.Argument(metavar="SOURCE[@WEIGHT]", help=options.SOURCES_HELP, show_default=False),
     ],
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="FOLDER",
             help="Where train.jsonl, valid.jsonl, test.jsonl and summary.json are written.",
             file_okay=False,
             show_default=False,
         ),
-    ],
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write prompt, tab and reply a line instead, all splits in one file; no turns"
+            " before the prompt, and no augmentation.",
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
     delimiter: options.Delimiter = "",
+    encoding: options.Encoding = "",
     max_source_turns: options.MaxSourceTurns = 3,
     max_reply_words: options.MaxReplyWords = 20,
     cut_replies: options.CutReplies = True,
@@ -58,14 +69,20 @@ def prepare(
     seed: options.Seed = 0,
 ) -> None:
     """Filter corpora and split them, for `train --corpus FOLDER`."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from bot.data.corpora.conversation import SPLITS
+    from bot.data.corpora.pair_file import PairFile
     from bot.data.corpora.prepared import PreparedCorpus
     from bot.data.mixing import stream_examples
 
+    result = out or pairs
+    if result is None or (out and pairs):
+        raise UsageError("Give either --out FOLDER or --pairs FILE, for what is prepared.")
     config = options.mix_config(context)
-    corpora = options.parse_sources(sources, delimiter)
+    if pairs:
+        config = replace(config, max_source_turns=1, augment=False)
+    corpora = options.parse_sources(sources, delimiter, encoding)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     summaries: list[CorpusSummary] = []
 
@@ -73,7 +90,8 @@ def prepare(
         summaries.append(summary)
         console.print(describe(summary))
 
-    with reading_progress(console, corpora) as on_bytes, PreparedCorpus(out) as prepared:
+    writer = PairFile if pairs else PreparedCorpus
+    with reading_progress(console, corpora) as on_bytes, writer(result) as prepared:
         for split, example in stream_examples(corpora, config, on_corpus, on_bytes=on_bytes):
             prepared.write(split, example.turns, example.reply)
         counts = {split: sum(s.examples[split] for s in summaries) for split in SPLITS}
@@ -86,10 +104,12 @@ def prepare(
             {
                 "examples": counts,
                 "corpora": [asdict(summary) for summary in summaries],
-                "options": asdict(config) | {"delimiter": delimiter},
+                "options": asdict(config) | {"delimiter": delimiter, "encoding": encoding},
             }
         )
-    console.print(f"{_counts(counts)} are in {out}. Train with: python -m bot train --corpus {out}")
+    console.print(
+        f"{_counts(counts)} are in {result}. Train with: python -m bot train --corpus {result}"
+    )
 
 
 @app.command()
@@ -99,6 +119,7 @@ def show(
     ],
     count: Annotated[int, typer.Option("-n", min=1, help="How many conversations.")] = 5,
     delimiter: options.Delimiter = "",
+    encoding: options.Encoding = "",
     rewrites: Annotated[
         bool,
         typer.Option(
@@ -112,17 +133,17 @@ def show(
     """
     from bot.console.lines import reconfigure
     from bot.data.corpora.lines import ReadingLog
-    from bot.data.corpus import open_corpus
     from bot.data.rewriting import Rewrites
 
     reconfigure(sys.stdout)
-    (corpus,) = options.parse_sources([source], delimiter)
-    opened = open_corpus(corpus.source, corpus.delimiter)
+    (corpus,) = options.parse_sources([source], delimiter, encoding)
+    opened = corpus.open()
     found = Rewrites()
     for number, conversation in enumerate(opened.conversations(ReadingLog())):
         if number < count and not rewrites:
+            replies = conversation.replies()
             for index, turn in enumerate(conversation.turns):
-                print("->" if index >= conversation.first_reply else "  ", " ".join(turn.split()))
+                print("->" if index in replies else "  ", " ".join(turn.split()))
             print()
         if number == SHOWN_REWRITES_OF and not rewrites:
             break
@@ -148,9 +169,7 @@ def reading_progress(
     :raises UsageError: if a source is not known
     :raises CorpusError: if one does not exist
     """
-    from bot.data.corpus import open_corpus
-
-    opened = [open_corpus(corpus.source, corpus.delimiter) for corpus in corpora]
+    opened = [corpus.open() for corpus in corpora]
     # A Python package does not say its size, so neither do several corpora with one among them.
     known = all(corpus.files for corpus in opened)
     size = sum(corpus.size_bytes for corpus in opened) if known else None

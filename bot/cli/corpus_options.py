@@ -1,5 +1,6 @@
 """The options that say how examples are chosen, for every command that reads corpora."""
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +10,9 @@ if TYPE_CHECKING:
     from bot.data.selection import MixConfig
 
 SOURCES_HELP = (
-    "A .jsonl, .tsv, .csv or .txt file, FORMAT:PATH, the folder of the Cornell corpus or of a"
-    " prepared one, smalltalk, chitchat-dataset, or chatterbot-corpus[:LANGUAGE]; seen WEIGHT times"
-    " an epoch."
+    "A .jsonl, .json, .tsv, .csv, .yml or .txt file, gzipped or not, FORMAT:PATH, the folder of the"
+    " Cornell corpus, of one of ConvoKit or of a prepared one, smalltalk, chitchat-dataset, or"
+    " chatterbot-corpus[:LANGUAGE]; seen WEIGHT times an epoch."
 )
 
 Delimiter = Annotated[
@@ -19,6 +20,14 @@ Delimiter = Annotated[
     typer.Option(
         metavar="TEXT",
         help="What stands between the columns of pair files. Default: a tab, in CSV a comma.",
+    ),
+]
+Encoding = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="The encoding of files: windows-1251, gb18030, big5, utf-16 ... Default: UTF-8, or"
+        " what a file looks like that is not.",
     ),
 ]
 MaxSourceTurns = Annotated[
@@ -92,13 +101,19 @@ def mix_config(context: typer.Context) -> "MixConfig":
     return MixConfig(**{field.name: context.params[field.name] for field in fields(MixConfig)})
 
 
-def parse_sources(sources: list[str], delimiter: str) -> "tuple[WeightedCorpus, ...]":
+def parse_sources(
+    sources: list[str], delimiter: str, encoding: str = ""
+) -> "tuple[WeightedCorpus, ...]":
     r"""Sources with their weights.
 
-    :param delimiter: as it was typed: ``\t`` is a tab
+    :param delimiter: as it was typed: ``\t`` is a tab, ``\u3000`` a wide space
     :raises UsageError: if a weight is malformed
     """
     from bot.data.mixing import WeightedCorpus
 
-    delimiter = delimiter.replace("\\t", "\t")
-    return tuple(WeightedCorpus.parse(source, delimiter) for source in sources)
+    delimiter = re.sub(
+        r"\\(?:t|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})",
+        lambda escape: escape[0].encode().decode("unicode_escape"),
+        delimiter,
+    )
+    return tuple(WeightedCorpus.parse(source, delimiter, encoding) for source in sources)

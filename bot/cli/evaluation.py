@@ -40,6 +40,7 @@ def evaluate(
         int, typer.Option(min=0, help="At most so many examples, always the same; 0: all.")
     ] = 0,
     delimiter: options.Delimiter = "",
+    encoding: options.Encoding = "",
     max_source_turns: options.MaxSourceTurns = 3,
     max_reply_words: options.MaxReplyWords = 20,
     cut_replies: options.CutReplies = True,
@@ -94,7 +95,7 @@ def evaluate(
     artifact = _load(model, store, device)
     chosen = {field.name for field in fields(MixConfig)} & context.params.keys()
     mix = evaluation_mix(**{name: context.params[name] for name in chosen})
-    sources = options.parse_sources(corpus, delimiter)
+    sources = options.parse_sources(corpus, delimiter, encoding)
     config = EvaluationConfig(sources, mix, split, limit)
     console = _console()
     console.print("reading the corpora ...")

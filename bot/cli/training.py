@@ -154,6 +154,7 @@ def train(
         ),
     ] = True,
     delimiter: options.Delimiter = "",
+    encoding: options.Encoding = "",
     max_source_turns: options.MaxSourceTurns = 3,
     max_reply_words: options.MaxReplyWords = 20,
     cut_replies: options.CutReplies = True,
@@ -227,7 +228,7 @@ def train(
                 )
         except ValueError as error:
             raise UsageError(f"These options do not make a model: {error}.") from error
-        corpora = options.parse_sources(corpus or ["smalltalk"], delimiter)
+        corpora = options.parse_sources(corpus or ["smalltalk"], delimiter, encoding)
         mix = options.mix_config(context)
         config = RunConfig(
             corpora=corpora,

@@ -5,24 +5,24 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bot.data.corpora import encoding as encodings
 from bot.data.corpora.conversation import Conversation
+from bot.data.corpora.convokit import UTTERANCES_FILE
 from bot.data.corpora.cornell import CONVERSATIONS_FILE, LINES_FILE, read_cornell
-from bot.data.corpora.json_lines import read_json_lines
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpora.packages import read_chatterbot, read_chitchat, read_smalltalk
-from bot.data.corpora.pairs import read_adjacent_lines, read_columns
 from bot.data.corpora.prepared import (
     SPLIT_FILES,
     SUMMARY_FILE,
     max_reply_words,
     read_prepared,
 )
+from bot.data.corpora.text_file import first_text, plain_or_gzip
+from bot.data.exports import refuse_export
+from bot.data.formats import FORMATS, FileOptions, format_of
 from bot.errors import CorpusError, UsageError
 
-Reader = Callable[[ReadingLog], Iterator[Conversation]]
-
-SUFFIXES = {".jsonl": "jsonl", ".tsv": "tsv", ".csv": "csv", ".txt": "lines"}
-FORMATS = ("jsonl", "tsv", "csv", "pairs", "lines", "cornell")
+NAMES = (*(format_.name for format_ in FORMATS), "cornell")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Corpus:
     """
 
     source: str
-    read: Reader
+    read: Callable[[ReadingLog], Iterator[Conversation]]
     files: tuple[Path, ...] = ()
     prepared: bool = False
     max_reply_words: int = 0
@@ -63,93 +63,102 @@ class Corpus:
             )
 
 
-def open_corpus(source: str, delimiter: str = "") -> Corpus:
+def open_corpus(source: str, delimiter: str = "", encoding: str = "") -> Corpus:
     """Find out what a source is.
 
     :param source: ``smalltalk``; ``chitchat-dataset`` or ``chatterbot-corpus[:LANGUAGE]`` (Python
-        packages); a folder with the Cornell corpus or with a prepared one; or a file, whose suffix
-        says its format unless it is written as ``FORMAT:PATH``
+        packages); a folder with the Cornell corpus, one of ConvoKit or a prepared one; or a file,
+        whose suffix or look says its format unless it is written as ``FORMAT:PATH``
     :param delimiter: what stands between the columns of a file; empty: a tab, in CSV a comma. With
         a delimiter, a file whose suffix does not promise columns is read as ``pairs``.
-    :raises UsageError: if the source is none of these, or the delimiter does not fit
+    :param encoding: of files; empty: it is found out
+    :raises UsageError: if the source is none of these or an export of a messenger, or an option
+        does not fit
     :raises CorpusError: if there is no such file, or the package is not installed
     """
+    if encoding:
+        encodings.named(encoding)
     if source == "smalltalk":
         return Corpus(source, read_smalltalk)
     if source == "chitchat-dataset":
         return Corpus(source, lambda log: read_chitchat())
-    name, _, language = source.partition(":")
+    name, _, rest = source.partition(":")
     if name == "chatterbot-corpus":
-        return Corpus(source, partial(read_chatterbot, language or "english"))
-    format_, _, rest = source.partition(":")
-    if format_ in FORMATS and rest:
-        path = Path(rest)
-    else:
-        path = Path(source)
-        format_ = _format_of(path, delimiter)
-    if not format_:
-        raise UsageError(
-            f"The corpus {source!r} is not known: give a .jsonl, .tsv, .csv or .txt file,"
-            f" FORMAT:PATH with one of {', '.join(FORMATS)}, a folder with the Cornell corpus or a"
-            " prepared one, smalltalk, chitchat-dataset or chatterbot-corpus."
-        )
-    if not path.exists():
-        raise CorpusError(f"The corpus {path} does not exist; check the path.")
-    return _open_path(source, format_, path, delimiter)
-
-
-def _format_of(path: Path, delimiter: str) -> str:
+        return Corpus(source, partial(read_chatterbot, rest or "english"))
+    named = name if name in NAMES and rest else ""
+    path = Path(rest if named else source)
     if path.is_dir():
-        if (path / CONVERSATIONS_FILE).exists() or (path / LINES_FILE).exists():
-            return "cornell"
-        return "prepared" if any((path / name).exists() for name in SPLIT_FILES) else ""
-    if path.name in (CONVERSATIONS_FILE, LINES_FILE):
-        return "cornell"
-    format_ = SUFFIXES.get(path.suffix.lower(), "")
-    return "pairs" if delimiter and format_ in ("", "lines") else format_
+        return _open_folder(source, named, path, encoding)
+    if named == "cornell" or path.name.removesuffix(".gz") in (CONVERSATIONS_FILE, LINES_FILE):
+        return _open_cornell(source, path.parent, encoding)
+    if not path.exists() and (named or format_of(path, delimiter)):
+        raise CorpusError(f"The corpus {path} does not exist; check the path.")
+    return _open_file(source, named, path, FileOptions(delimiter, encoding))
 
 
-def _open_path(source: str, format_: str, path: Path, delimiter: str) -> Corpus:
-    if format_ == "prepared":
-        if not (path / SUMMARY_FILE).is_file():
-            raise CorpusError(
-                f"{path} has no {SUMMARY_FILE}, so its preparation was cut short; do it again with:"
-                f" python -m bot corpus prepare SOURCE --out {path}."
-            )
-        files = tuple(path / name for name in SPLIT_FILES)
-        return Corpus(
-            source,
-            partial(read_prepared, path),
-            files,
-            prepared=True,
-            max_reply_words=max_reply_words(path),
+def _open_folder(source: str, named: str, folder: Path, encoding: str) -> Corpus:
+    utterances = plain_or_gzip(folder / UTTERANCES_FILE)
+    if utterances.exists() and named in ("", "convokit"):
+        return _open_file(source, "convokit", utterances, FileOptions(encoding=encoding))
+    cornell = (CONVERSATIONS_FILE, LINES_FILE)
+    if named == "cornell" or any(plain_or_gzip(folder / name).exists() for name in cornell):
+        return _open_cornell(source, folder, encoding)
+    if named:
+        raise CorpusError(f"The corpus {folder} is not a file; check the path.")
+    if any((folder / name).exists() for name in SPLIT_FILES):
+        return _open_prepared(source, folder)
+    raise _unknown(source)
+
+
+def _open_prepared(source: str, folder: Path) -> Corpus:
+    if not (folder / SUMMARY_FILE).is_file():
+        raise CorpusError(
+            f"{folder} has no {SUMMARY_FILE}, so its preparation was cut short; do it again with:"
+            f" python -m bot corpus prepare SOURCE --out {folder}."
         )
-    if format_ == "cornell":
-        folder = path if path.is_dir() else path.parent
-        files = (folder / LINES_FILE, folder / CONVERSATIONS_FILE)
-        for file in files:
-            if not file.is_file():
-                raise CorpusError(
-                    f"{folder} has no {file.name}; a Cornell corpus is a folder with {LINES_FILE}"
-                    f" and {CONVERSATIONS_FILE}."
-                )
-        return Corpus(source, partial(read_cornell, folder), files)
-    if not path.is_file():
-        raise CorpusError(f"The corpus {path} is not a file; check the path.")
-    return Corpus(source, _file_reader(format_, path, delimiter), (path,))
+    return Corpus(
+        source,
+        partial(read_prepared, folder),
+        tuple(folder / name for name in SPLIT_FILES),
+        prepared=True,
+        max_reply_words=max_reply_words(folder),
+    )
 
 
-def _file_reader(format_: str, path: Path, delimiter: str) -> Reader:
-    if format_ == "jsonl":
-        return lambda log: read_json_lines(path, log)
-    if format_ == "lines":
-        return partial(read_adjacent_lines, path)
-    if format_ == "csv":
-        if len(delimiter or ",") != 1:
-            raise UsageError(
-                f"CSV has a delimiter of one character and not {delimiter!r}; for others write"
-                f" pairs:{path}."
+def _open_cornell(source: str, folder: Path, encoding: str) -> Corpus:
+    files = tuple(plain_or_gzip(folder / name) for name in (LINES_FILE, CONVERSATIONS_FILE))
+    for file in files:
+        if not file.is_file():
+            raise CorpusError(
+                f"{folder} has no {file.name}; a Cornell corpus is a folder with {LINES_FILE} and"
+                f" {CONVERSATIONS_FILE}."
             )
-        return lambda log: read_columns(path, log, delimiter or ",", quoted=True)
-    pairs_only = format_ == "pairs"
-    return lambda log: read_columns(path, log, delimiter or "\t", pairs_only=pairs_only)
+    return Corpus(source, lambda log: read_cornell(folder, log, encoding), files)
+
+
+def _open_file(source: str, named: str, path: Path, options: FileOptions) -> Corpus:
+    text = ""
+    if path.exists():
+        if not path.is_file():
+            raise CorpusError(f"The corpus {path} is not a file; check the path.")
+        text = first_text(path, options.encoding)
+        refuse_export(path, text)
+    name = named or format_of(path, options.delimiter, text)
+    format_ = next((format_ for format_ in FORMATS if format_.name == name), None)
+    if format_ is None:
+        raise _unknown(source)
+    if name == "csv" and len(options.delimiter or ",") != 1:
+        raise UsageError(
+            f"CSV has a delimiter of one character and not {options.delimiter!r}; for others write"
+            f" pairs:{path}."
+        )
+    return Corpus(source, lambda log: format_.read(path, log, options), (path,))
+
+
+def _unknown(source: str) -> UsageError:
+    return UsageError(
+        f"The corpus {source!r} is not known: give a .jsonl, .json, .tsv, .csv, .yml or .txt file,"
+        f" gzipped or not, FORMAT:PATH with one of {', '.join(NAMES)}, a folder with the Cornell"
+        " corpus, one of ConvoKit or a prepared one, smalltalk, chitchat-dataset or"
+        " chatterbot-corpus."
+    )

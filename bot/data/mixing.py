@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.data.corpora.conversation import SPLITS, split_of
 from bot.data.corpora.lines import ReadingLog
-from bot.data.corpus import open_corpus
+from bot.data.corpus import Corpus, open_corpus
 from bot.data.selection import Example, MixConfig, Selection, as_they_are
 from bot.data.thinning import Thinning
 from bot.data.variants import Variants
@@ -20,24 +20,27 @@ class WeightedCorpus:
     """A corpus and how often each of its pairs is seen in an epoch (0.5: every other pair).
 
     :param delimiter: what stands between the columns of a file; empty: what is usual there
+    :param encoding: of a file; empty: it is found out
     """
 
     source: str
     weight: float = 1.0
     delimiter: str = ""
+    encoding: str = ""
 
     @classmethod
-    def parse(cls, text: str, delimiter: str = "") -> "WeightedCorpus":
+    def parse(cls, text: str, delimiter: str = "", encoding: str = "") -> "WeightedCorpus":
         """Read ``SOURCE`` or ``SOURCE@WEIGHT``.
 
         :param delimiter: what stands between the columns of a file; empty: what is usual there
+        :param encoding: of a file; empty: it is found out
         :raises UsageError: if the weight is no positive number
         """
         match = re.fullmatch(r"(.+)@(-?[0-9.]*)", text)
         if match is None:
-            return cls(text, delimiter=delimiter)
+            return cls(text, delimiter=delimiter, encoding=encoding)
         try:
-            parsed = cls(match[1], float(match[2]), delimiter)
+            parsed = cls(match[1], float(match[2]), delimiter, encoding)
         except ValueError:
             parsed = cls(match[1], 0.0)
         if not 0 < parsed.weight < 1000:
@@ -45,6 +48,14 @@ class WeightedCorpus:
                 f"The weight in {text!r} must be a number above 0, such as {match[1]}@2."
             )
         return parsed
+
+    def open(self) -> Corpus:
+        """Find out what it is.
+
+        :raises UsageError: if the source is not known
+        :raises CorpusError: if it does not exist
+        """
+        return open_corpus(self.source, self.delimiter, self.encoding)
 
 
 @dataclass
@@ -87,7 +98,7 @@ def stream_examples(
     :raises UsageError: if a source is not known or a setting cannot be used
     :raises CorpusError: if a corpus cannot be read
     """
-    opened = [(corpus, open_corpus(corpus.source, corpus.delimiter)) for corpus in corpora]
+    opened = [(corpus, corpus.open()) for corpus in corpora]
     if config.reverse:
         for _, corpus in opened:
             if corpus.prepared:

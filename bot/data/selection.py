@@ -64,7 +64,7 @@ class Example(NamedTuple):
 
 def as_they_are(conversation: Conversation) -> Iterator[Example]:
     """The examples of a conversation that was prepared already: no filter, nothing rewritten."""
-    for index in range(conversation.first_reply, len(conversation.turns)):
+    for index in conversation.replies():
         yield Example(tuple(conversation.turns[:index]), conversation.turns[index])
 
 
@@ -103,7 +103,7 @@ class Selection:
         ]
         faults = [self._fault(turn, clean=clean) for turn in turns]
         replies = [written(turn, self.rewritten) for turn in turns] if clean else turns
-        for index in range(conversation.first_reply, len(turns)):
+        for index in conversation.replies():
             reply = replies[index]
             fault = faults[index - 1] or faults[index]
             if not fault and 0 < config.max_prompt_words < self._count(turns[index - 1]):

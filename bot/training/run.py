@@ -9,7 +9,6 @@ from pathlib import Path
 from torch import Tensor
 
 from bot.data.corpora.conversation import SPLITS
-from bot.data.corpus import open_corpus
 from bot.data.dataset import EncodedPairs, encode_examples
 from bot.data.folders import make_folder, remove_empty
 from bot.data.mixing import CorpusSummary, WeightedCorpus, mix
@@ -85,7 +84,7 @@ def max_target_tokens(mix: MixConfig, corpora: Sequence[WeightedCorpus]) -> int:
     :raises UsageError: if a source is not known
     :raises CorpusError: if one does not exist
     """
-    opened = [open_corpus(corpus.source, corpus.delimiter) for corpus in corpora]
+    opened = [corpus.open() for corpus in corpora]
     words = max([mix.max_reply_words, *(corpus.max_reply_words for corpus in opened)])
     return RunConfig.max_target_tokens + 2 * max(0, words - MixConfig.max_reply_words)
 

@@ -12,6 +12,7 @@ from command import bot
 from rich.console import Console
 
 from bot.cli import corpus as corpus_commands
+from bot.cli import corpus_options
 from bot.cli import training as training_commands
 from bot.data.mixing import WeightedCorpus
 from bot.data.selection import MixConfig
@@ -160,10 +161,37 @@ def test_replies_that_the_words_of_the_tutorial_cannot_spell_are_said_in_one_lin
     assert not (tmp_path / "run").exists()
 
 
+def test_pairs_are_written_to_one_file_which_is_a_corpus_again(tmp_path: Path) -> None:
+    source, pairs = tmp_path / "a.tsv", tmp_path / "pairs.txt"
+    source.write_bytes(
+        "I like rain.\tReally?\tIn a café it is calm.\nIs it?\tIt is.\n".encode("cp1252")
+    )
+    result = bot("corpus", "prepare", source, f"--pairs={pairs}", "--encoding=cp1252", "--no-clean")
+    assert result.returncode == 0, result.stderr.decode()
+    written = "Really?\tIn a café it is calm.\nIs it?\tIt is.\n"
+    assert pairs.read_text("utf-8") == written
+    shown = bot("corpus", "show", pairs)
+    assert shown.stdout.decode() == (
+        "   Really?\n-> In a café it is calm.\n\n   Is it?\n-> It is.\n\n"
+    )
+
+
+def test_show_marks_only_the_turns_of_the_one_who_is_learnt_from(tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    roles = ("user", "assistant", "user", "assistant")
+    messages = [{"role": role, "content": f"The {role}."} for role in roles]
+    source.write_text(json.dumps({"messages": messages}))
+    shown = bot("corpus", "show", source).stdout.decode()
+    assert shown == "   The user.\n-> The assistant.\n" * 2 + "\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["a.docx"], 2, "is not known"),
+        (["smalltalk", "--encoding=klingon"], 2, "--encoding 'klingon' is not known"),
+        (["smalltalk", "--pairs=pairs.tsv"], 2, "either --out FOLDER or --pairs FILE"),
+        (["{whatsapp}"], 2, "an export of WhatsApp"),
         (["a.tsv@0"], 2, "above 0"),
         (["smalltalk", "--drop=("], 2, "regular expression"),
         (["smalltalk", "--script=Klingon"], 2, "no script of Unicode"),
@@ -179,7 +207,9 @@ def test_what_cannot_be_prepared_is_one_line_and_leaves_no_folder(
 ) -> None:
     empty = tmp_path / "empty.tsv"
     empty.touch()
-    arguments = [argument.format(empty=empty) for argument in arguments]
+    whatsapp = tmp_path / "chat.txt"
+    whatsapp.write_text("12/31/20, 9:15 PM - Alice: Hi\n12/31/20, 9:16 PM - Bob: Hello\n")
+    arguments = [argument.format(empty=empty, whatsapp=whatsapp) for argument in arguments]
     result = bot("corpus", "prepare", *arguments, f"--out={tmp_path / 'out'}")
     lines = result.stderr.decode().splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
@@ -209,3 +239,12 @@ def test_reading_has_no_end_in_sight_where_a_package_does_not_say_its_size(
         on_bytes(4)
     assert isinstance(console.file, io.StringIO)
     assert f"4/{total} bytes" in re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("\\t", "\t"), (" ||| ", " ||| "), ("\\u3000", "\u3000"), ("\\x1f", "\x1f"), ("\\|", "\\|")],
+)
+def test_a_delimiter_may_be_typed_as_an_escape(typed: str, meant: str) -> None:
+    (corpus,) = corpus_options.parse_sources(["a.txt"], typed)
+    assert corpus.delimiter == meant

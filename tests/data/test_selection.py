@@ -145,3 +145,9 @@ def test_limits_count_words_as_they_are_told_to() -> None:
 def test_a_setting_that_cannot_be_used_is_a_usage_error(config: MixConfig) -> None:
     with pytest.raises(UsageError):
         Selection(config)
+
+
+def test_where_one_speaker_is_learnt_from_the_other_one_only_prompts() -> None:
+    conversation = Conversation(["Hi.", "Hello.", "How are you?", "Fine."], both_reply=False)
+    examples = Selection(MixConfig()).examples(conversation, clean=False)
+    assert [example.reply for example in examples] == ["Hello.", "Fine."]

@@ -1,8 +1,8 @@
 """The Cornell Movie-Dialogs Corpus.
 
 Danescu-Niculescu-Mizil and Lee, 2011, "Chameleons in imagined conversations",
-https://www.cs.cornell.edu/~cristian/Cornell_Movie-Dialogs_Corpus.html. Published in ISO-8859-1;
-newer distributions are UTF-8 in places.
+https://www.cs.cornell.edu/~cristian/Cornell_Movie-Dialogs_Corpus.html. Published in Windows-1252,
+which its authors call ISO-8859-1; newer distributions are UTF-8 in places.
 """
 
 import re
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bot.data.corpora.conversation import Conversation
-from bot.data.corpora.lines import ReadingLog, decode_utf8_or_latin1, numbered_lines
+from bot.data.corpora.lines import ReadingLog, numbered_lines
+from bot.data.corpora.text_file import plain_or_gzip
 
 LINES_FILE = "movie_lines.txt"
 CONVERSATIONS_FILE = "movie_conversations.txt"
@@ -20,16 +21,16 @@ _LINE_IDS = re.compile(r"\[(?:\s*(?:'[\w.-]+'|\"[\w.-]+\")\s*,?)*\s*\]")
 _LINE_ID = re.compile(r"[\w.-]+")
 
 
-def read_cornell(folder: Path, log: ReadingLog) -> Iterator[Conversation]:
+def read_cornell(folder: Path, log: ReadingLog, encoding: str = "") -> Iterator[Conversation]:
     """Each conversation of the corpus, in the order of its file.
 
     The lines, some 30 MB of text, are held in memory, because conversations name them by id.
 
     :raises CorpusError: if a file cannot be read
     """
-    texts = dict(_texts(folder / LINES_FILE, log))
-    path = folder / CONVERSATIONS_FILE
-    for number, line in numbered_lines(path, log, decode_utf8_or_latin1):
+    texts = dict(_texts(plain_or_gzip(folder / LINES_FILE), log, encoding))
+    path = plain_or_gzip(folder / CONVERSATIONS_FILE)
+    for number, line in numbered_lines(path, log, encoding):
         if not line.strip():
             continue
         fields = line.split(_SEPARATOR)
@@ -45,9 +46,9 @@ def read_cornell(folder: Path, log: ReadingLog) -> Iterator[Conversation]:
         yield Conversation([texts[line_id] for line_id in ids])
 
 
-def _texts(path: Path, log: ReadingLog) -> Iterator[tuple[str, str]]:
+def _texts(path: Path, log: ReadingLog, encoding: str) -> Iterator[tuple[str, str]]:
     """The id and the text, which may be empty, of each line."""
-    for number, line in numbered_lines(path, log, decode_utf8_or_latin1):
+    for number, line in numbered_lines(path, log, encoding):
         if not line.strip():
             continue
         # An editor that strips line ends leaves half a separator before an empty text.

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from bot.data.corpora.conversation import SPLITS, Conversation
-from bot.data.corpora.json_lines import read_json_lines
+from bot.data.corpora.json_objects import read_json
 from bot.data.corpora.lines import ReadingLog
 from bot.data.folders import make_folder, remove_empty
 from bot.errors import UsageError
@@ -31,7 +31,7 @@ def read_prepared(folder: Path, log: ReadingLog) -> Iterator[Conversation]:
     :raises CorpusError: if a file is missing or cannot be read
     """
     for split, name in zip(SPLITS, SPLIT_FILES, strict=True):
-        yield from read_json_lines(folder / name, log, split)
+        yield from read_json(folder / name, log, "utf-8", split)
 
 
 def max_reply_words(folder: Path) -> int:

@@ -3,11 +3,9 @@
 import json
 import sys
 from importlib import resources
-from pathlib import Path
 
 import pytest
 
-from bot.data.corpora import packages
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpora.packages import (
     read_chatterbot,
@@ -29,7 +27,7 @@ def test_our_small_talk_is_clean() -> None:
         assert turns[-1][-1] in ".!?"
 
 
-@pytest.mark.parametrize("package", ["chitchat_dataset", "chatterbot_corpus", "yaml"])
+@pytest.mark.parametrize("package", ["chitchat_dataset", "chatterbot_corpus"])
 def test_a_corpus_without_its_package_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
@@ -60,25 +58,3 @@ def test_chatterbot_speaks_several_languages() -> None:
 def test_a_language_that_chatterbot_does_not_have_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"klingon.*english"):
         list(read_chatterbot("klingon", ReadingLog()))
-
-
-def test_yaml_is_text_whatever_it_looks_like_and_runs_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "data" / "english"
-    folder.mkdir(parents=True)
-    trap = tmp_path / "trap"
-    (folder / "a.yml").write_text(
-        "categories:\n- x\nconversations:\n"
-        "- - Yes\n  - 42\n"
-        "- only one\n"
-        f"- - hi\n  - !!python/object/apply:os.mkdir ['{trap}']\n"
-        "- - last\n  - one\n"
-    )
-    (folder / "b.yml").write_text("conversations:\n- - [unclosed\n")
-    monkeypatch.setattr(packages, "_package", lambda name: tmp_path)
-    log = ReadingLog()
-    assert [c.turns for c in read_chatterbot("english", log)] == [["Yes", "42"], ["last", "one"]]
-    assert log.malformed == {str(folder / "a.yml"): 2, str(folder / "b.yml"): 1}
-    assert log.first_problem.startswith(f"{folder / 'a.yml'}, line 6 ")
-    assert not trap.exists()

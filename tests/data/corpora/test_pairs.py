@@ -1,5 +1,6 @@
 """Files of prompts and replies."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,54 @@ def test_csv_columns_may_be_quoted(tmp_path: Path, log: ReadingLog) -> None:
     assert "line 3 is not CSV" in log.first_problem
 
 
+def test_what_the_tutorial_wrote_with_csv_writer_is_unquoted(
+    tmp_path: Path, log: ReadingLog
+) -> None:
+    path = tmp_path / "formatted_movie_lines.txt"
+    rows = [["Hi there", 'She said "no".'], ['"Well."', "So?"], ['2" pipe', 'a""b']]
+    with path.open("w", newline="") as file:
+        csv.writer(file, delimiter="\t", lineterminator="\n").writerows(rows)
+        file.write('"As it is"\tsaid\n')
+    assert [c.turns for c in read_columns(path, log, "\t")] == [*rows, ['"As it is"', "said"]]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("prompt,reply", "Hi,Hello"),
+        ("id,Question , ANSWER,source_id", "7,Hi,Hello,x"),
+        ("output,input", "Hello,Hi"),
+        ("text,response,text", "Hi,Hello"),
+        ("instruction,input,output", "Hi,,Hello"),
+    ],
+)
+def test_a_header_says_where_prompt_and_reply_are(
+    tmp_path: Path,
+    log: ReadingLog,
+    header: str,
+    row: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"\n{header}\n{row}\nshort\n{row}\n")
+    assert [c.turns for c in read_columns(path, log, ",", quoted=True)] == [["Hi", "Hello"]] * 2
+    assert "line 2 is a header: prompts are in the column" in caplog.messages[0]
+    assert log.malformed == {str(path): 1}
+
+
+def test_an_instruction_of_a_header_comes_with_its_input(tmp_path: Path, log: ReadingLog) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("instruction\tinput\toutput\nGreet.\tAnn\tHi Ann\n")
+    assert [c.turns for c in read_columns(path, log, "\t")] == [["Greet.\nAnn", "Hi Ann"]]
+
+
+@pytest.mark.parametrize("first", ["Hi\tHello", "The question\tThe answer", "a\tb", "reply\thm"])
+def test_a_first_pair_is_no_header(tmp_path: Path, log: ReadingLog, first: str) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(f"{first}\nc\td\n")
+    assert [c.turns for c in read_columns(path, log, "\t")] == [first.split("\t"), ["c", "d"]]
+
+
 def test_a_line_of_one_column_is_malformed(tmp_path: Path, log: ReadingLog) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("a\tb\nno tab\nc\td\n")
@@ -78,7 +127,7 @@ def test_a_malformed_line_does_not_shift_those_after_it(tmp_path: Path, log: Rea
     path.write_bytes(
         b"hi\ncaf\xe9\nna\xefve\nlost\nhow are you\nfine\nx\ty\nlost\nwhy\nbecause\n\n"
     )
-    assert [c.turns for c in read_adjacent_lines(path, log)] == [
+    assert [c.turns for c in read_adjacent_lines(path, log, "utf-8")] == [
         ["how are you", "fine"],
         ["why", "because"],
     ]
