@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from bot.errors import SettingsError
 from bot.settings import (
-    MODEL_STORE,
     Settings,
     WorkerPlan,
     candidate_plans,
@@ -34,7 +33,7 @@ def test_without_variables_the_defaults_hold() -> None:
     settings = load_settings()
 
     assert settings.discord_token is None
-    assert settings.model_store == MODEL_STORE
+    assert settings.model_store is None
     assert settings.model is None
     assert (settings.device, settings.precision, settings.log_level) == ("auto", "auto", "INFO")
     assert (settings.workers, settings.threads_per_worker) == (None, None)

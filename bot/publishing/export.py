@@ -292,13 +292,14 @@ def compile_run(
 class Published(TypedDict):
     """What is said of a version when it is published.
 
-    ``card``: Markdown. ``activate``: whether it is served from the next start on.
+    ``card``: Markdown. ``activate``: whether it is served from the next start on, or ``None`` for
+    only if nothing else is.
     """
 
     card: str
     description: str
     language: str
-    activate: bool
+    activate: bool | None
 
 
 def publish(
@@ -313,6 +314,7 @@ def publish(
 
     :return: the version's directory
     :raises UsageError: if the name is malformed
+    :raises ArtifactError: as ``ModelStore.publish`` does
     """
     return store.publish(
         name,
