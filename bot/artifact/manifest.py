@@ -264,11 +264,10 @@ class Manifest(BaseModel):
 
     def _advice(self, name: str) -> str:
         spec = f"{self.name}/{self.version}"
-        if name == MODEL_CARD_FILE:
-            return f"restore it, or, if you edited it on purpose, run {seal_command(spec)}"
+        edited = f"; if you edited it on purpose, run {seal_command(spec)}"
         return (
             "restore it or publish the model again, and check with"
-            f" `python -m bot models verify {spec}`"
+            f" `python -m bot models verify {spec}`{edited if name == MODEL_CARD_FILE else ''}"
         )
 
 
