@@ -28,12 +28,13 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Publish a run's model in the store, as TorchScript, after checking that it is the same."""
-    from bot.publishing.export import TrainedRun, compile_run, publish
-    from bot.publishing.quantisation import quantise
-
     own_card = None if card is None else _read_card(card)
     target = open_store(store)
     target.check_writable(name)
+
+    from bot.publishing.export import TrainedRun, compile_run, publish
+    from bot.publishing.quantisation import quantise
+
     trained = TrainedRun.read(run)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     searchers = compile_run(trained, quantise if int8 else None, console.print)

@@ -32,14 +32,15 @@ def import_checkpoint(
     Sizes, layers and attention are read off its tensors, wherever it was trained; nothing that the
     file may hold is run.
     """
+    target = open_store(store)
+    target.check_writable(name)
+
     from bot.publishing.export import publish
     from bot.publishing.import_card import facts, import_card, printable
     from bot.publishing.importing import ImportedModel, compile_import
     from bot.publishing.model_card import sample_prompts, sample_replies
     from bot.publishing.quantisation import quantise
 
-    target = open_store(store)
-    target.check_writable(name)
     model = ImportedModel.read(file, vocabulary)
     for label, value in facts(model):
         print(f"{label + ':':16}{value}")
