@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bot.artifact.artifact import load_searcher, search_batch
+from bot.artifact.files import check_regular
 from bot.artifact.manifest import (
     INT8_SEARCHER_FILE,
     MODEL_CARD_FILE,
@@ -87,6 +88,18 @@ class TrainedRun:
         :raises DivergenceError: if its weights are not finite
         :raises TokenizerError: if its tokenizer cannot be read
         """
+        for name in (
+            checkpoint.RUN_FILE,
+            checkpoint.TOKENIZER_FILE,
+            checkpoint.DATA_FILE,
+            checkpoint.CHECKPOINT_FILE,
+        ):
+            try:
+                check_regular(run / name)
+            except OSError as error:
+                raise CheckpointError(
+                    f"{run / name} is {error.strerror}; give the folder of a training run."
+                ) from error
         config = RunConfig.read(run)
         state = checkpoint.load(run / checkpoint.CHECKPOINT_FILE)
         model = Seq2Seq(config.model, PAD_ID)
