@@ -101,3 +101,9 @@ def test_what_MODEL_names_is_said_to_be_served(  # noqa: N802
     monkeypatch.setenv("MODEL_STORE", str(animal_store))
     told = publication(animal_store / "animals" / "1", None)
     assert told.splitlines()[0].endswith(f"; the next start of the bot {served}")
+
+
+def test_a_model_that_reads_more_turns_than_can_be_published_is_not_trained() -> None:
+    result = CliRunner().invoke(app, ["train", "--max-source-turns=1001"])
+    assert result.exit_code == 2
+    assert "1<=x<=1000" in result.output
