@@ -106,4 +106,4 @@ def test_what_MODEL_names_is_said_to_be_served(  # noqa: N802
 def test_a_model_that_reads_more_turns_than_can_be_published_is_not_trained() -> None:
     result = CliRunner().invoke(app, ["train", "--max-source-turns=1001"])
     assert result.exit_code == 2
-    assert "1<=x<=1000" in result.output
+    assert "less than or equal to 1000" in result.output
