@@ -50,8 +50,12 @@ Int8Option = Annotated[
 
 
 def open_store(store: Path | None) -> ModelStore:
-    """The store that was named, else that of the settings, else the one of ``store_at``."""
-    return store_at(store or load_settings().model_store)
+    """The store that was named, else that of the settings, else the one of ``store_at``.
+
+    :raises SettingsError: if a setting is wrong, whatever was named: no command finds that out late
+    """
+    settings = load_settings()
+    return store_at(store or settings.model_store)
 
 
 def store_at(folder: Path | None) -> ModelStore:
@@ -71,7 +75,7 @@ def publication(path: Path, store: Path | None) -> str:
         served = spec_of(open_store(store).resolve(settings.model))
     except ArtifactError:
         served = "no model"
-    start = f"the next start of the bot{f' with {variable}'.rstrip() if store else ''} serves"
+    start = f"the next start of the bot{f' with {variable[:-1]}' if store else ''} serves"
     if served == spec:
         told = f"{start} it."
     elif settings.model:

@@ -26,12 +26,12 @@ def make_old(directory: Path, format_version: int) -> None:
     path.write_text(json.dumps(fields, indent=2))
 
 
-def test_a_flip_of_any_bit_of_the_manifest_is_noticed(published: Path) -> None:
+def test_a_flipped_bit_in_any_byte_of_the_manifest_is_noticed(published: Path) -> None:
     path = published / MANIFEST_FILE
     sound = path.read_bytes()
-    for bit in range(8 * len(sound)):
+    for index in range(len(sound)):
         flipped = bytearray(sound)
-        flipped[bit // 8] ^= 1 << bit % 8
+        flipped[index] ^= 1 << index % 8
         path.write_bytes(flipped)
         with pytest.raises(ArtifactError):
             Manifest.read(published)
