@@ -14,7 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import SettingsError
 
-MODEL_STORE = Path(__file__).parent.parent / "model_store"
+# In a checkout and in site-packages alike, it lies beside the package.
+SHIPPED_STORE = Path(__file__).parent.parent / "model_store"
 
 CPU_QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
 
@@ -30,6 +31,13 @@ _TOKEN = re.compile(r"[\w-]{20,}\.[\w-]{5,}\.[\w-]{20,}", re.ASCII)
 def _whole_number(low: int, high: int) -> Any:
     """The bounds of an integer setting; the description is what an error calls allowed."""
     return Field(ge=low, le=high, description=f"a whole number from {low} to {high}")
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("no such user") from error
 
 
 class Settings(BaseSettings):
@@ -48,7 +56,11 @@ class Settings(BaseSettings):
     )
 
     discord_token: SecretStr | None = None
-    model_store: Annotated[Path, AfterValidator(Path.expanduser)] = MODEL_STORE
+    model_store: Annotated[
+        Path | None,
+        Field(description="the path of a folder; what follows ~ must be a user of this machine"),
+        AfterValidator(lambda path: path and _expanded(path)),
+    ] = None
     model: Annotated[
         str | None,
         Field(
@@ -82,6 +94,22 @@ class Settings(BaseSettings):
         ),
         AfterValidator(str.upper),
     ] = "INFO"
+
+
+def own_store() -> Path:
+    """Where a person's own models live, without MODEL_STORE.
+
+    In a checkout it is ``models``, which git ignores; an installed package lies where the next
+    installation replaces it, so there it is in the user's folder for data.
+    """
+    checkout = SHIPPED_STORE.parent
+    if (checkout / "pyproject.toml").is_file():
+        return checkout / "models"
+    data = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share")
+    try:
+        return data.expanduser() / "causerie" / "models"
+    except RuntimeError:  # as in a container whose user has no home
+        return Path("models").absolute()
 
 
 def load_settings() -> Settings:

@@ -12,6 +12,17 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "bot")
 
+# Before a command: permissions hold for it, though root runs it. It gives up CAP_DAC_OVERRIDE and
+# CAP_DAC_READ_SEARCH, by prctl's PR_CAPBSET_DROP, and becomes the command.
+UNPRIVILEGED = (
+    sys.executable,
+    "-c",
+    "import ctypes, os, sys\n"
+    "for capability in (1, 2):\n"
+    "    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])",
+)
+
 
 def clean_environment(**variables: str) -> dict[str, str]:
     """An environment without settings but those given."""

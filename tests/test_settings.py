@@ -7,17 +7,18 @@ from pydantic import ValidationError
 
 from bot.errors import SettingsError
 from bot.settings import (
-    MODEL_STORE,
     Settings,
     WorkerPlan,
     candidate_plans,
     load_settings,
+    own_store,
     plan_workers,
     require_discord_token,
     usable_cores,
 )
 
-ENV_EXAMPLE = Path(__file__).parent.parent / ".env.example"
+ROOT = Path(__file__).parent.parent
+ENV_EXAMPLE = ROOT / ".env.example"
 
 # The shape of a real token; the first part is the base64 of a user id.
 TOKEN = "MTE5ODYyMjQ4MzQ3MTkyNTI0OA.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs-abcdefghij"
@@ -34,7 +35,7 @@ def test_without_variables_the_defaults_hold() -> None:
     settings = load_settings()
 
     assert settings.discord_token is None
-    assert settings.model_store == MODEL_STORE
+    assert settings.model_store is None
     assert settings.model is None
     assert (settings.device, settings.precision, settings.log_level) == ("auto", "auto", "INFO")
     assert (settings.workers, settings.threads_per_worker) == (None, None)
@@ -60,6 +61,33 @@ def test_an_empty_variable_counts_as_unset(field: str, monkeypatch: pytest.Monke
 
     monkeypatch.setenv(field.upper(), "")
     assert load_settings() == Settings()
+
+
+def test_the_store_of_a_user_that_is_not_there_is_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MODEL_STORE", "~nosuchuser/x")
+    with pytest.raises(SettingsError, match=r"^MODEL_STORE is '~nosuchuser/x'; it must be .+\.$"):
+        load_settings()
+    monkeypatch.setenv("MODEL_STORE", "~/x")
+    assert load_settings().model_store == Path.home() / "x"
+
+
+def test_ones_own_models_live_beside_a_checkouts_code_where_git_ignores_them() -> None:
+    assert own_store() == ROOT / "models"
+    assert "/models/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_ones_own_models_live_in_the_users_folder_for_data_if_there_is_no_checkout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("bot.settings.SHIPPED_STORE", tmp_path / "model_store")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert own_store() == Path.home() / ".local" / "share" / "causerie" / "models"
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert own_store() == Path("/data/causerie/models")
+    monkeypatch.setenv("XDG_DATA_HOME", "~nosuchuser")  # as where nobody has a home
+    assert own_store() == tmp_path / "models"
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -4,6 +4,7 @@ The only module besides the exporter that knows TorchScript.
 """
 
 import io
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
 from bot.artifact.precision import quantised_tensors, resolve_precision
 from bot.errors import SearcherError, TokenizerError, UsageError
 from bot.text.tokenizer import EOS_ID, PAD_ID, Tokenizer
+
+LOGGER = logging.getLogger(__name__)
 
 # Where in the exporter's source files an operation comes from: means nothing here.
 _SOURCE_RANGE = re.compile(r"\s+# .*:\d+:\d+$", re.MULTILINE)
@@ -83,6 +86,8 @@ class Artifact:
             precision
         """
         manifest = Manifest.read(directory)
+        if lack := manifest.lack_of_seal():
+            LOGGER.warning("%s", lack)
         precision = resolve_precision(precision, device, manifest)
         searcher_file = INT8_SEARCHER_FILE if precision == "int8" else SEARCHER_FILE
         contents = _checked(manifest, directory, {searcher_file, TOKENIZER_FILE})

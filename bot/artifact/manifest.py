@@ -2,7 +2,8 @@
 
 A version is a directory. Its ``manifest.json`` names every other file in it with size and
 SHA-256, so that nothing is deserialised, which can run code, before it is known to be what was
-published.
+published. Its last field, the seal, is the SHA-256 of the manifest itself, with nothing between the
+seal's own quotation marks.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
+from bot.artifact.files import read_regular
 from bot.errors import (
     ArtifactError,
     DigestError,
@@ -22,7 +24,13 @@ from bot.errors import (
     MissingFileError,
 )
 
-FORMAT_VERSION = 2  # 2 added max_source_turns
+FORMAT_VERSION = 3  # 2 added max_source_turns, 3 the seal
+SEALED_FORMAT_VERSION = 3
+
+# Far above what a small model is trained for, far below what would fill the memory.
+MAX_SOURCE_TOKENS = 10_000
+MAX_SOURCE_TURNS = 1_000
+MAX_FILE_SIZE = 2**40
 
 MANIFEST_FILE = "manifest.json"
 SEARCHER_FILE = "searcher.pt"
@@ -45,7 +53,7 @@ class FileEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, le=MAX_FILE_SIZE)
 
     @classmethod
     def of(cls, content: bytes) -> Self:
@@ -67,6 +75,7 @@ class Manifest(BaseModel):
     :param max_source_tokens: the longest source, ``EOS`` included, it was trained for
     :param max_source_turns: how many turns of a conversation it was trained to read
     :param files: every file of the version but the manifest, by name
+    :param seal: of the manifest itself; ``to_json`` makes it, and formats 1 and 2 have none
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -80,9 +89,10 @@ class Manifest(BaseModel):
     language: str
     description: str
     model: Mapping[str, Any]
-    max_source_tokens: int = Field(ge=1)
-    max_source_turns: int = Field(default=1, ge=1)
+    max_source_tokens: int = Field(ge=1, le=MAX_SOURCE_TOKENS)
+    max_source_turns: int = Field(default=1, ge=1, le=MAX_SOURCE_TURNS)
     files: Mapping[str, FileEntry]
+    seal: str = Field(default="", pattern="^([0-9a-f]{64})?$")
 
     @field_validator("files")
     @classmethod
@@ -97,8 +107,32 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, directory: Path) -> Self:
-        """Read and validate ``directory/manifest.json``; the files it lists are not looked at.
+        """Read and check ``directory/manifest.json``; the files it lists are not looked at.
 
+        :raises ManifestError: as ``read_unchecked`` does; also if it is another version's, which is
+            called otherwise than the directory
+        :raises FormatVersionError: if a newer Causerie wrote it, whatever else it holds
+        :raises DigestError: if it is not what was published, by its seal
+        """
+        content, manifest = cls.read_unchecked(directory)
+        path, spec = directory / MANIFEST_FILE, spec_of(directory)
+        if manifest.is_sealed and _seal_of(content, manifest.seal) != manifest.seal:
+            raise DigestError(
+                f"{path} is not what was published, its seal does not fit; restore it, or, if you"
+                f" edited it on purpose, run {seal_command(spec)}."
+            )
+        if (manifest.name, manifest.version) != tuple(spec.split("/")):
+            raise ManifestError(
+                f"{path} is that of {manifest.name}/{manifest.version}; give its folder that name"
+                f" back, or, if you renamed it on purpose, run {seal_command(spec)}."
+            )
+        return manifest
+
+    @classmethod
+    def read_unchecked(cls, directory: Path) -> tuple[bytes, Self]:
+        """Read ``directory/manifest.json`` without asking whether it was changed.
+
+        :return: its content, and what that says
         :raises ManifestError: if it is missing, not JSON, lacks a field, has an unknown or
             malformed one, or names a path that is not a plain file name
         :raises FormatVersionError: if a newer Causerie wrote it, whatever else it holds
@@ -106,7 +140,7 @@ class Manifest(BaseModel):
         path = directory / MANIFEST_FILE
         advice = "restore the model or publish it again"
         try:
-            content = path.read_bytes()
+            content = read_regular(path)
         except OSError as error:
             raise ManifestError(f"{path} cannot be read ({error.strerror}); {advice}.") from error
         try:
@@ -121,7 +155,7 @@ class Manifest(BaseModel):
                 " upgrade Causerie or activate an older version of the model."
             )
         try:
-            return cls.model_validate_json(content)
+            return content, cls.model_validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the whole file"
@@ -129,9 +163,43 @@ class Manifest(BaseModel):
                 f"{path} is malformed at {where} ({first['msg']}); {advice}."
             ) from error
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether a change in the manifest would be noticed; in formats 1 and 2 it is not."""
+        return self.format_version >= SEALED_FORMAT_VERSION or bool(self.seal)
+
+    def lack_of_seal(self) -> ArtifactError | None:
+        """What to say of a manifest without a seal; ``None`` of one that has it."""
+        if self.is_sealed:
+            return None
+        spec = f"{self.name}/{self.version}"
+        return ArtifactError(
+            f"{spec} was published by an older Causerie: a change in its {MANIFEST_FILE} would not"
+            f" be noticed; {seal_command(spec)} mends that."
+        )
+
     def to_json(self) -> str:
-        """The contents of a ``manifest.json`` that ``read`` reads back."""
-        return self.model_dump_json(indent=2) + "\n"
+        """The contents of a ``manifest.json``, sealed, that ``read`` reads back."""
+        unsealed = self.model_copy(update={"format_version": FORMAT_VERSION, "seal": ""})
+        content = unsealed.model_dump_json(indent=2) + "\n"
+        before, _, after = content.rpartition(_NO_SEAL)
+        return f'{before}"seal": "{_seal_of(content.encode(), "")}"{after}'
+
+    def resealed(self, directory: Path) -> str:
+        """The manifest that accepts a changed name, model card and manifest, to be written.
+
+        :raises ArtifactError: if a searcher or the tokenizer is not what was published
+        """
+        files = {}
+        for name in (*self.files, MODEL_CARD_FILE):
+            if name != MODEL_CARD_FILE:
+                self.read_file(directory, name)
+                files[name] = self.files[name]
+            elif (directory / name).is_file():
+                files[name] = FileEntry.of(read_regular(directory / name))
+        name, version = spec_of(directory).split("/")
+        changed = {"name": name, "version": version, "files": files}
+        return self.model_copy(update=changed).to_json()
 
     def locate(self, directory: Path, name: str) -> Path:
         """The path of a listed file, after the checks that need not read it.
@@ -143,7 +211,7 @@ class Manifest(BaseModel):
         path = directory / name
         if not path.is_file():
             raise MissingFileError(
-                f"{path} is listed in {MANIFEST_FILE} and is not there; {self._advice}."
+                f"{path} is listed in {MANIFEST_FILE} and is not there; {self._advice(name)}."
             )
         if path.resolve().parent != directory.resolve():
             raise ManifestError(
@@ -153,7 +221,8 @@ class Manifest(BaseModel):
         size, expected = path.stat().st_size, self.files[name].size
         if size != expected:
             raise DigestError(
-                f"{path} has {size} bytes and {MANIFEST_FILE} says {expected}; {self._advice}."
+                f"{path} has {size} bytes and {MANIFEST_FILE} says {expected};"
+                f" {self._advice(name)}."
             )
         return path
 
@@ -168,12 +237,12 @@ class Manifest(BaseModel):
             content = path.read_bytes()
         except OSError as error:
             raise MissingFileError(
-                f"{path} cannot be read ({error.strerror}); {self._advice}."
+                f"{path} cannot be read ({error.strerror}); {self._advice(name)}."
             ) from error
         if FileEntry.of(content) != self.files[name]:
             raise DigestError(
                 f"{path} is not the file that was published, its SHA-256 differs from"
-                f" {MANIFEST_FILE}'s; {self._advice}."
+                f" {MANIFEST_FILE}'s; {self._advice(name)}."
             )
         return content
 
@@ -193,9 +262,30 @@ class Manifest(BaseModel):
                 found[name] = error
         return found
 
-    @property
-    def _advice(self) -> str:
+    def _advice(self, name: str) -> str:
+        spec = f"{self.name}/{self.version}"
+        edited = f"; if you edited it on purpose, run {seal_command(spec)}"
         return (
-            f"restore it or publish the model again, and check with"
-            f" `python -m bot models verify {self.name}/{self.version}`"
+            "restore it or publish the model again, and check with"
+            f" `python -m bot models verify {spec}`{edited if name == MODEL_CARD_FILE else ''}"
         )
+
+
+_NO_SEAL = '"seal": ""'
+
+
+def _seal_of(content: bytes, seal: str) -> str:
+    """The SHA-256 of a manifest with nothing between the quotation marks of its seal."""
+    before, _, after = content.rpartition(f'"seal": "{seal}"'.encode())
+    return hashlib.sha256(before + _NO_SEAL.encode() + after).hexdigest()
+
+
+def spec_of(directory: Path) -> str:
+    """The ``name/version`` that a version's directory gives it."""
+    directory = directory.absolute()
+    return f"{directory.parent.name}/{directory.name}"
+
+
+def seal_command(spec: str) -> str:
+    """What to type to accept a version as it is now."""
+    return f"`python -m bot models seal {spec}`"

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.artifact.manifest import MAX_SOURCE_TURNS
+
 if TYPE_CHECKING:
     from bot.data.mixing import WeightedCorpus
     from bot.data.selection import MixConfig
@@ -31,7 +33,8 @@ Encoding = Annotated[
     ),
 ]
 MaxSourceTurns = Annotated[
-    int, typer.Option(min=1, help="How many turns before a reply the model sees.")
+    int,
+    typer.Option(min=1, max=MAX_SOURCE_TURNS, help="How many turns before a reply the model sees."),
 ]
 MaxReplyWords = Annotated[
     int,

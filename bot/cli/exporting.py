@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from bot.cli.models import Int8Option, StoreOption, chat_command, open_store
+from bot.artifact.files import read_regular
+from bot.cli.models import ActivateOption, Int8Option, StoreOption, open_store, publication
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,22 +21,20 @@ def export(
     language: Annotated[str, typer.Option(help="What it speaks.")] = "en",
     card: Annotated[
         Path | None,
-        typer.Option(help="The model card, Markdown. Default: one is written.", dir_okay=False),
+        typer.Option(help="The model card, Markdown. Default: one is written."),
     ] = None,
-    activate: Annotated[
-        bool, typer.Option("--activate/--no-activate", help="Serve it from the next start on.")
-    ] = True,
+    activate: ActivateOption = None,
     int8: Int8Option = True,
     store: StoreOption = None,
 ) -> None:
     """Publish a run's model in the store, as TorchScript, after checking that it is the same."""
-    from bot.artifact.store import check_name
+    own_card = None if card is None else _read_card(card)
+    target = open_store(store)
+    target.check_writable(name)
+
     from bot.publishing.export import TrainedRun, compile_run, publish
     from bot.publishing.quantisation import quantise
 
-    if card is not None and not card.is_file():
-        raise UsageError(f"{card} does not exist; give the model card's path, or leave it out.")
-    check_name(name)
     trained = TrainedRun.read(run)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     searchers = compile_run(trained, quantise if int8 else None, console.print)
@@ -44,16 +43,29 @@ def export(
         searchers,
         trained.tokenizer,
         trained.config.model,
-        open_store(store),
+        target,
         name,
-        card=card.read_text("utf-8", "replace")
-        if card
-        else _first_card(name, trained, searchers.int8_note, console),
+        card=_first_card(name, trained, searchers.int8_note, console)
+        if own_card is None
+        else own_card,
         description=description,
         language=language,
         activate=activate,
     )
-    console.print(f"Published {path}. Talk to it with: {chat_command(name, store)}")
+    console.print(publication(path, store))
+
+
+def _read_card(path: Path) -> str:
+    try:
+        return read_regular(path).decode()
+    except OSError as error:
+        problem = error.strerror
+    except UnicodeDecodeError:
+        problem = "not UTF-8 text"
+    raise UsageError(
+        f"The model card {path} cannot be read ({problem}); give a Markdown file, or leave --card"
+        " out and one is written."
+    )
 
 
 def _first_card(name: str, trained: "TrainedRun", int8_note: str, console: Console) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.models import Int8Option, StoreOption, chat_command, open_store
+from bot.cli.models import ActivateOption, Int8Option, StoreOption, open_store, publication
 
 
 def import_checkpoint(
@@ -23,9 +23,7 @@ def import_checkpoint(
         str | None, typer.Option(help="One line. Default: what it was imported from.")
     ] = None,
     language: Annotated[str, typer.Option(help="What it speaks.")] = "en",
-    activate: Annotated[
-        bool, typer.Option("--activate/--no-activate", help="Serve it from the next start on.")
-    ] = True,
+    activate: ActivateOption = None,
     int8: Int8Option = True,
     store: StoreOption = None,
 ) -> None:
@@ -34,14 +32,15 @@ def import_checkpoint(
     Sizes, layers and attention are read off its tensors, wherever it was trained; nothing that the
     file may hold is run.
     """
-    from bot.artifact.store import check_name
+    target = open_store(store)
+    target.check_writable(name)
+
     from bot.publishing.export import publish
     from bot.publishing.import_card import facts, import_card, printable
     from bot.publishing.importing import ImportedModel, compile_import
     from bot.publishing.model_card import sample_prompts, sample_replies
     from bot.publishing.quantisation import quantise
 
-    check_name(name)
     model = ImportedModel.read(file, vocabulary)
     for label, value in facts(model):
         print(f"{label + ':':16}{value}")
@@ -52,11 +51,11 @@ def import_checkpoint(
         searchers,
         model.tokenizer,
         model.config,
-        open_store(store),
+        target,
         name,
         card=import_card(name, model, searchers.int8_note, replies),
         description=description or f"Imported from {printable(model.file_name)}.",
         language=language,
         activate=activate,
     )
-    print(f"Published {path}. Talk to it with: {chat_command(name, store)}")
+    print(publication(path, store))

@@ -18,6 +18,7 @@ from bot.artifact.options import (
     SearchOptions,
     check_precision,
 )
+from bot.cli.models import store_at
 from bot.errors import UsageError
 from bot.settings import Settings, load_settings, require_discord_token
 
@@ -206,13 +207,12 @@ async def serving(
         the model
     """
     from bot.artifact.artifact import Artifact, resolve_device
-    from bot.artifact.store import ModelStore
     from bot.serving.content_filter import ContentFilter
     from bot.serving.responder import Responder
     from bot.serving.tuning import TEXTS, tuned_engine
 
     device = resolve_device(settings.device)
-    directory = ModelStore(settings.model_store).resolve(settings.model)
+    directory = store_at(settings.model_store).resolve(settings.model)
     artifact = Artifact.load(directory, device, settings.precision)
     artifact.check(options, settings.max_reply_tokens)
     manifest, precision = artifact.manifest, artifact.precision

@@ -87,6 +87,17 @@ class TrainedRun:
         :raises DivergenceError: if its weights are not finite
         :raises TokenizerError: if its tokenizer cannot be read
         """
+        for name in (
+            checkpoint.RUN_FILE,
+            checkpoint.TOKENIZER_FILE,
+            checkpoint.DATA_FILE,
+            checkpoint.CHECKPOINT_FILE,
+        ):
+            # A pipe would be waited for.
+            if (run / name).exists() and not (run / name).is_file():
+                raise CheckpointError(
+                    f"{run / name} is not a regular file; give the folder of a training run."
+                )
         config = RunConfig.read(run)
         state = checkpoint.load(run / checkpoint.CHECKPOINT_FILE)
         model = Seq2Seq(config.model, PAD_ID)
@@ -292,13 +303,14 @@ def compile_run(
 class Published(TypedDict):
     """What is said of a version when it is published.
 
-    ``card``: Markdown. ``activate``: whether it is served from the next start on.
+    ``card``: Markdown. ``activate``: whether it is served from the next start on, or ``None`` for
+    only if nothing else is.
     """
 
     card: str
     description: str
     language: str
-    activate: bool
+    activate: bool | None
 
 
 def publish(
@@ -313,6 +325,7 @@ def publish(
 
     :return: the version's directory
     :raises UsageError: if the name is malformed
+    :raises ArtifactError: as ``ModelStore.publish`` does
     """
     return store.publish(
         name,

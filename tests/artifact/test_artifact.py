@@ -160,7 +160,7 @@ def test_a_missing_manifest_and_one_that_leaves_the_directory_are_manifest_error
 @pytest.mark.usefixtures("nothing_is_deserialised")
 def test_a_newer_format_is_a_format_version_error(published: Path) -> None:
     manifest = (published / MANIFEST_FILE).read_text()
-    newer = manifest.replace('"format_version": 2', '"format_version": 3')
+    newer = manifest.replace('"format_version": 3', '"format_version": 4')
     (published / MANIFEST_FILE).write_text(newer)
     with pytest.raises(FormatVersionError, match="upgrade Causerie"):
         Artifact.load(published)

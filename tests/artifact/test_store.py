@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot.artifact.artifact import Artifact
 from bot.artifact.manifest import MANIFEST_FILE, SEARCHER_FILE, TOKENIZER_FILE, Manifest
-from bot.artifact.store import ACTIVE_FILE, HISTORY_LIMIT, ModelStore
+from bot.artifact.pointer import ACTIVE_FILE, HISTORY_LIMIT
+from bot.artifact.store import ModelStore
 from bot.errors import (
     ArtifactError,
     DigestError,
@@ -64,7 +65,7 @@ def test_a_published_version_is_whole_and_its_manifest_says_what_it_is(
     manifest = Artifact.load(path).manifest
     assert (manifest.name, manifest.version) == ("tiny", "2026-11-23.1")
     assert fields.items() <= dict(manifest).items()
-    assert store.verify("tiny/2026-11-23.1") == dict.fromkeys(files)
+    assert store.verify("tiny/2026-11-23.1") == dict.fromkeys([MANIFEST_FILE, *files])
 
 
 def test_versions_are_numbered_from_one_by_default(publish: Publish) -> None:
@@ -73,12 +74,17 @@ def test_versions_are_numbered_from_one_by_default(publish: Publish) -> None:
     assert [publish().name, publish("other").name, publish().name] == ["10", "1", "11"]
 
 
-def test_publishing_activates_only_when_asked(store: ModelStore, publish: Publish) -> None:
-    publish()
+def test_publishing_activates_when_asked_and_else_only_the_first(
+    store: ModelStore, publish: Publish
+) -> None:
+    publish(activate=False)
     assert active(store) is None
-    publish(activate=True)
     publish()
     assert active(store) == "tiny/2"
+    publish()
+    assert active(store) == "tiny/2"
+    publish(activate=True)
+    assert active(store) == "tiny/4"
 
 
 def test_a_version_is_never_overwritten(store: ModelStore, publish: Publish) -> None:
@@ -210,7 +216,7 @@ def test_a_publish_that_is_killed_at_any_step_leaves_the_store_as_before_or_with
         killed = ModelStore(root)
         outcomes.append((specs(killed), active(killed)))
         for spec in specs(killed):
-            assert killed.verify(spec) == dict.fromkeys(SMALL_FILES)
+            assert killed.verify(spec) == dict.fromkeys([MANIFEST_FILE, *SMALL_FILES])
         assert all(entry.problem is None for entry in killed.versions())
         assert killed.resolve().is_dir()
         # Whoever publishes next is not hindered and clears up.
@@ -227,12 +233,22 @@ def test_a_publish_that_is_killed_at_any_step_leaves_the_store_as_before_or_with
 # Listing and resolving
 
 
-def test_a_store_that_does_not_exist_is_empty_and_says_so(tmp_path: Path) -> None:
-    store = ModelStore(tmp_path / "nowhere")
-    assert store.versions() == []
-    with pytest.raises(ModelNotFoundError, match="nowhere does not exist; correct MODEL_STORE"):
-        store.resolve()
-    assert not store.root.exists()
+def test_a_store_that_does_not_exist_or_is_no_folder_is_an_error_that_says_so(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("root:x:0:0")
+    os.mkfifo(tmp_path / "pipe")
+    for name, problem in {
+        "nowhere": "does not exist",
+        "file": "is not a folder",
+        "file/store": r"cannot be read \(Not a directory\)",
+        "pipe": "is not a folder",
+    }.items():
+        store = ModelStore(tmp_path / name)
+        for use in (store.versions, store.resolve, store.active, store.verify, store.rollback):
+            with pytest.raises(ModelNotFoundError, match=f"{name} {problem}; correct MODEL_STORE"):
+                use()
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_versions_are_listed_by_name_and_in_the_order_of_their_numbers(
@@ -271,7 +287,7 @@ def break_by_manifest(path: Path) -> None:
 
 
 def break_by_format(path: Path) -> None:
-    (path / MANIFEST_FILE).write_text('{"format_version": 3}')
+    (path / MANIFEST_FILE).write_text('{"format_version": 4}')
 
 
 def break_by_emptiness(path: Path) -> None:
@@ -324,8 +340,8 @@ def test_files_and_directories_that_are_no_versions_are_not_listed(
 def test_a_name_alone_means_its_active_version_or_else_its_newest(
     store: ModelStore, publish: Publish
 ) -> None:
-    publish("other")
-    paths = [publish() for _ in range(10)]
+    publish("other", activate=False)
+    paths = [publish(activate=False) for _ in range(10)]
     assert store.resolve("tiny") == paths[9]
     store.activate("other")
     assert store.resolve("tiny") == paths[9]
@@ -338,7 +354,7 @@ def test_a_name_alone_means_its_active_version_or_else_its_newest(
 def test_what_is_not_there_is_an_error_that_names_what_is_and_the_commands(
     store: ModelStore, publish: Publish, spec: str | None
 ) -> None:
-    publish()
+    publish(activate=False)
     with pytest.raises(ModelNotFoundError) as caught:
         store.resolve(spec)
     for part in (spec or "No model is active", "tiny/1", str(store.root), "models list"):
@@ -363,9 +379,10 @@ def test_a_damaged_pointer_is_an_error_that_says_how_to_mend_it(
 ) -> None:
     publish(activate=True)
     (store.root / ACTIVE_FILE).write_text(content)
-    for use in (store.versions, store.resolve, store.rollback, lambda: publish(activate=True)):
+    for use in (store.active, store.resolve, store.rollback, lambda: publish(activate=True)):
         with pytest.raises(ManifestError, match=r"active\.json .* delete it and run"):
             use()
+    assert specs(store) == ["tiny/1"]  # so that one knows what to activate
     (store.root / ACTIVE_FILE).unlink()
     assert store.activate("tiny/1") == "tiny/1"
     assert specs(store) == ["tiny/1"]
@@ -378,12 +395,13 @@ def test_verify_reports_every_file_and_what_is_wrong_with_it(
     store: ModelStore, publish: Publish
 ) -> None:
     path = publish(activate=True)
-    assert store.verify() == dict.fromkeys(SMALL_FILES)
+    assert store.verify() == dict.fromkeys([MANIFEST_FILE, *SMALL_FILES])
     (path / SEARCHER_FILE).write_bytes(b"SEARCHER")
     (path / "MODEL_CARD.md").unlink()
     (path / "extra").mkdir()
     report = store.verify()
     assert {name: type(problem) for name, problem in report.items()} == {
+        MANIFEST_FILE: type(None),
         SEARCHER_FILE: DigestError,
         TOKENIZER_FILE: type(None),
         "MODEL_CARD.md": MissingFileError,
@@ -434,7 +452,7 @@ def test_rollback_to_a_damaged_version_is_refused_and_changes_nothing(
 
 def test_the_history_is_bounded(store: ModelStore, publish: Publish) -> None:
     for _ in range(2):
-        publish()
+        publish(activate=False)
     for i in range(3 * HISTORY_LIMIT):
         store.activate(f"tiny/{1 + i % 2}")
     assert len(json.loads((store.root / ACTIVE_FILE).read_text())["history"]) == HISTORY_LIMIT

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from statistics import mean
 
@@ -59,13 +60,14 @@ def test_a_stored_models_eager_searcher_writes_what_its_artifact_does(
 def test_a_version_whose_manifest_lacks_the_sizes_is_an_error_that_names_it(
     animal_store: Path, tmp_path: Path
 ) -> None:
-    directory = ModelStore(animal_store).resolve()
-    manifest = (directory / "manifest.json").read_text()
-    (tmp_path / "manifest.json").write_text(manifest.replace("hidden_size", "width"))
-    for name in ("searcher.pt", "tokenizer.json"):
-        (tmp_path / name).write_bytes((directory / name).read_bytes())
-    with pytest.raises(ManifestError, match=str(tmp_path)):
-        stored_model(tmp_path, ["hello"])
+    store = ModelStore(tmp_path / "store")
+    shutil.copytree(animal_store, store.root)
+    directory = store.resolve()
+    manifest = directory / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("hidden_size", "width"))
+    store.seal("animals/1")
+    with pytest.raises(ManifestError, match=str(directory)):
+        stored_model(directory, ["hello"])
 
 
 def test_the_prompts_are_real_short_different_and_the_same_each_time() -> None:

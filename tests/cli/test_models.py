@@ -7,6 +7,7 @@ import pytest
 from command import bot
 
 from bot.artifact.precision import int8_works
+from bot.settings import SHIPPED_STORE, own_store
 
 needs_int8 = pytest.mark.skipif(not int8_works(), reason="int8 does not work on this machine")
 
@@ -31,9 +32,55 @@ def test_list_marks_the_active_version(store: Path) -> None:
 
 
 def test_list_of_an_empty_store_says_how_to_fill_it(tmp_path: Path) -> None:
-    code, output, _ = models("list", store=tmp_path / "none")
+    code, output, _ = models("list", store=tmp_path)
     assert code == 0
     assert "python -m bot train" in output
+
+
+def test_list_of_what_is_no_store_is_one_sentence(tmp_path: Path) -> None:
+    for store, problem in (
+        (tmp_path / "none", "does not exist"),
+        (Path("/etc/passwd"), "is not a folder"),
+    ):
+        code, output, errors = models("list", store=store)
+        assert (code, output) == (1, "")
+        assert (
+            errors == f"error: The model store {store} {problem}; correct MODEL_STORE or --store.\n"
+        )
+
+
+def test_list_shows_the_sound_versions_beside_the_broken_ones_and_exits_with_1(store: Path) -> None:
+    shutil.copytree(store / "animals" / "1", store / "animals" / "2")
+    code, output, errors = models("list", store=store)
+    assert code == 1
+    _, first, second = output.splitlines()
+    assert first.split()[:2] == ["*", "animals/1"]
+    assert "models seal" not in first
+    assert second.split()[:3] == ["animals/2", "?", "?"]
+    assert "models seal animals/2" in second
+    assert errors == ""
+
+
+@pytest.mark.parametrize(
+    ("pointer", "problem"),
+    [("{", "does not say which model is active"), ('{"active": "a/1"}', "There is no version a/1")],
+)
+def test_list_shows_every_version_though_the_pointer_is_wrong(
+    store: Path, pointer: str, problem: str
+) -> None:
+    (store / "active.json").write_text(pointer)
+    code, output, errors = models("list", store=store)
+    assert code == 1
+    assert "animals/1" in output
+    assert "*" not in output
+    assert problem in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_list_says_where_ones_own_and_the_shipped_models_are() -> None:
+    listed = bot("models", "list").stdout.decode()
+    assert f"{own_store()}, those that came with Causerie in {SHIPPED_STORE}.\n" in listed
+    assert "causerie-en/" in listed
 
 
 def test_show_prints_the_manifest_and_the_card(store: Path) -> None:
@@ -96,8 +143,7 @@ def test_verify_finds_a_flipped_byte(store: Path) -> None:
 
 def test_activate_and_rollback_change_the_active_version(store: Path) -> None:
     shutil.copytree(store / "animals" / "1", store / "animals" / "2")
-    manifest = store / "animals" / "2" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"version": "1"', '"version": "2"'))
+    assert models("seal", "animals/2", store=store)[1].startswith("animals/2 is sealed")
     assert models("activate", "animals/2", store=store)[1].startswith("animals/2 is active")
     assert models("rollback", store=store)[1].startswith("animals/1 is active again")
     code, _, errors = models("rollback", store=store)

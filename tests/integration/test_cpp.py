@@ -11,7 +11,7 @@ from command import ROOT
 from bot.artifact.artifact import Artifact
 from bot.artifact.manifest import SEARCHER_FILE
 from bot.artifact.store import ModelStore
-from bot.settings import MODEL_STORE
+from bot.settings import SHIPPED_STORE
 
 PROMPTS = ["hello!", "I'm so tired today", "what is the capital of Australia?", "why?", ""]
 
@@ -50,11 +50,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def artifact() -> Artifact:
-    return Artifact.load(ModelStore(MODEL_STORE).resolve())
+    return Artifact.load(ModelStore(SHIPPED_STORE).resolve())
 
 
 def decode(program: Path, *arguments: object, lines: str = "") -> subprocess.CompletedProcess[str]:
-    searcher = ModelStore(MODEL_STORE).resolve() / SEARCHER_FILE
+    searcher = ModelStore(SHIPPED_STORE).resolve() / SEARCHER_FILE
     return subprocess.run(
         [program, searcher, *map(str, arguments)],
         input=lines,

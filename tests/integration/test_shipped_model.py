@@ -22,7 +22,7 @@ from bot.artifact.store import ModelStore
 from bot.data.corpora.packages import reserved_for_evaluation
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
-from bot.settings import MODEL_STORE
+from bot.settings import SHIPPED_STORE
 from bot.text.word_list import WordList
 
 CONVERSATIONS = 2_000
@@ -34,12 +34,12 @@ PROMPTS = ROOT / "benchmarks" / "prompts"
 @pytest.fixture(scope="module")
 def artifact() -> Artifact:
     """As it is served: in int8 where the CPU can."""
-    return Artifact.load(ModelStore(MODEL_STORE).resolve())
+    return Artifact.load(ModelStore(SHIPPED_STORE).resolve())
 
 
 @pytest.fixture(scope="module")
 def reference() -> Artifact:
-    return Artifact.load(ModelStore(MODEL_STORE).resolve(), precision="fp32")
+    return Artifact.load(ModelStore(SHIPPED_STORE).resolve(), precision="fp32")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def in_batches(
 
 
 def test_a_plain_clone_has_a_sound_active_model_of_at_most_30_mb() -> None:
-    store = ModelStore(MODEL_STORE)
+    store = ModelStore(SHIPPED_STORE)
     assert not any(store.verify().values())
     assert sum(file.stat().st_size for file in store.resolve().iterdir()) <= 30e6
 
@@ -101,7 +101,7 @@ def test_the_searcher_writes_the_tokens_of_the_eager_module(
     config = ModelConfig(**reference.manifest.model)
     eager = GreedySearcher(Seq2Seq(config)).eval()
     eager.load_state_dict(
-        torch.jit.load(ModelStore(MODEL_STORE).resolve() / "searcher.pt").state_dict()
+        torch.jit.load(ModelStore(SHIPPED_STORE).resolve() / "searcher.pt").state_dict()
     )
     eager.float()
     written = in_batches(lambda batch: search_batch(eager, batch, 40, "cpu"), sources[:PARITY])
@@ -228,10 +228,10 @@ def test_a_hundred_conversations_at_once_take_at_most_400_mb_and_load_nothing_he
 
 
 def test_the_model_card_has_provenance_figures_and_the_blind_comparison() -> None:
-    card = (ModelStore(MODEL_STORE).resolve() / "MODEL_CARD.md").read_text("utf-8")
+    card = (ModelStore(SHIPPED_STORE).resolve() / "MODEL_CARD.md").read_text("utf-8")
     for words in ("licence", "python -m bot train", "perplexity", "bits a character"):
         assert words in card
     comparison = card.partition("## Blind comparison")[2].partition("\n## ")[0]
     judged = re.findall(r"\| (?:causerie-en|tutorial's recipe|tie) \|$", comparison, re.MULTILINE)
     assert len(judged) == 100
-    assert Path(MODEL_STORE).parent == ROOT
+    assert Path(SHIPPED_STORE).parent == ROOT

@@ -1,5 +1,6 @@
 """From a run to the store."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -188,6 +189,18 @@ def test_the_file_does_not_name_the_machine_that_made_it(trained: TrainedRun) ->
 def test_weights_are_kept_in_half_precision(trained: TrainedRun) -> None:
     parameters = sum(parameter.numel() for parameter in trained.searcher.model.parameters())
     assert len(compile_searcher(trained.searcher)) < 2.5 * parameters + 40_000
+
+
+@pytest.mark.parametrize("name", ["run.json", "tokenizer.json", "data.pt", "checkpoint.pt"])
+def test_a_pipe_in_the_place_of_a_runs_file_is_not_waited_for(
+    trained_run: Path, tmp_path: Path, name: str
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    with pytest.raises(CheckpointError, match=f"{name} is not a regular file; give the folder of"):
+        TrainedRun.read(run)
 
 
 def test_a_checkpoint_that_does_not_fit_the_run_is_an_error(
