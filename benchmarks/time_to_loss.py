@@ -25,7 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tutorial import TutorialTrainer, longest_source_first
+from tutorial_training_step import TutorialTrainer, longest_source_first
 
 from bot.data.batches import collate
 from bot.model.seq2seq import ModelConfig, Seq2Seq

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from tutorial import (
+from tutorial_training_step import (
     CLIP,
     DECODER_LEARNING_RATIO,
     DROPOUT,

@@ -22,7 +22,7 @@ from bot.text.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
 LOGGER = logging.getLogger(__name__)
 
-# Where in the exporter's source files an operation comes from: means nothing here.
+# TorchScript names the exporter's source line behind each operation; nobody has that file here.
 _SOURCE_RANGE = re.compile(r"\s+# .*:\d+:\d+$", re.MULTILINE)
 
 
@@ -231,7 +231,9 @@ def _checked(manifest: Manifest, directory: Path, needed: set[str]) -> dict[str,
 
 
 def load_searcher(content: bytes, device: str, precision: str = "fp32") -> Any:
-    """Deserialise a searcher, in evaluation mode: only bytes that are known to be ours.
+    """Deserialise a searcher, in evaluation mode.
+
+    That can run code, so the caller has checked that the bytes are ours.
 
     :param precision: ``fp32`` or ``half``, whatever the file's weights are in, or ``int8`` for a
         file of that variant

@@ -10,7 +10,7 @@ from torch import Tensor
 from bot.artifact.options import Hypothesis, SearchOptions
 from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, SEP_ID, UNK_ID
 
-# Nothing that a reader would see. ``forward`` knows no bans: its tokens are what they are.
+# A reader would not see these. Only ``beam`` and ``sample`` take bans: ``forward`` may write them.
 NEVER_WRITTEN = (PAD_ID, BOS_ID, UNK_ID, SEP_ID)
 
 

@@ -4,10 +4,10 @@ import ctypes
 
 
 def give_back_freed_memory() -> None:
-    """Return to the system what was freed; outside glibc nothing happens.
+    """Return freed memory to the system; does nothing without glibc.
 
-    Loading a model leaves holes of more than ten megabytes between what is kept. glibc would keep
-    them beside what searches take.
+    Loading a model frees more than ten megabytes in pieces. glibc would keep them, and searches
+    would take their own memory on top.
     """
     try:
         trim = ctypes.CDLL(None).malloc_trim

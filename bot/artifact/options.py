@@ -2,12 +2,14 @@
 torch."""
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from bot.errors import UsageError
 
 MAX_BEAM_SIZE = 64
+MAX_TOKENS = 1_000_000  # more than a reply or a vocabulary has
 PRECISIONS = ("auto", "fp32", "int8", "half")  # see bot/artifact/precision.py
 
 
@@ -20,47 +22,91 @@ def check_precision(precision: str) -> None:
         raise UsageError(f"{precision!r} is not a precision; use auto, fp32, int8 or half.")
 
 
+class Option(NamedTuple):
+    """What is said once of a search option: its checks and its place on the command line follow.
+
+    :param help: a sentence for ``--help``
+    :param least, most: the bounds of a number
+    :param metavar: what ``--help`` calls its value; by default its type
+    :param flag: on the command line; by default ``--`` and its name
+    """
+
+    help: str
+    least: float | None = None
+    most: float | None = None
+    metavar: str | None = None
+    flag: str | None = None
+
+
 @dataclass(frozen=True)
 class SearchOptions:
     """How a reply is searched for. The defaults are greedy search, which takes the most probable
     token at each step.
 
-    :param beam_size: how many beginnings are kept at each step; 1 is greedy search
-    :param length_penalty: alpha of Wu et al., 2016 (https://arxiv.org/abs/1609.08144, section 7):
-        how much a beam favours long replies; 0 not at all
-    :param min_length: the fewest tokens of a reply
-    :param no_repeat_ngram: no n tokens in a row occur twice in a reply; 0 allows it
+    This is where search options are declared: ``chat`` and ``run`` take each that has an
+    ``Option``. What one means is up to ``find_hypotheses``.
+
     :param banned_ids: ids that are never written
-    :param temperature: draw tokens by chance: 1 as probable as the model finds them, less for
-        safer replies; 0 takes the most probable
-    :param top_k: draw among the k most probable tokens; 0 among all
-    :param seed: the same seed and source give the same reply; ``None`` is another seed each time
     :raises UsageError: if a value is out of its range, or two do not go together
     """
 
-    beam_size: int = 1
-    length_penalty: float = 0.6
-    min_length: int = 0
-    no_repeat_ngram: int = 0
+    beam_size: Annotated[
+        int,
+        Option(
+            "Keep the K best beginnings of a reply while searching; 1 is greedy search.",
+            metavar="K",
+            least=1,
+            most=MAX_BEAM_SIZE,
+            flag="--beam",
+        ),
+    ] = 1
+    length_penalty: Annotated[
+        float,
+        # Alpha of Wu et al., 2016, https://arxiv.org/abs/1609.08144, section 7.
+        Option("How much a beam favours long replies; 0: not at all.", metavar="X", least=0),
+    ] = 0.6
+    temperature: Annotated[
+        float,
+        Option(
+            "Draw tokens by chance: 1 as probable as the model finds them, 0.7 for safer replies;"
+            " 0: never.",
+            metavar="X",
+            least=0,
+        ),
+    ] = 0.0
+    top_k: Annotated[
+        int,
+        Option(
+            "Draw among the K most probable tokens; 0: all.",
+            metavar="K",
+            least=0,
+            most=MAX_TOKENS,
+        ),
+    ] = 0
+    seed: Annotated[
+        int | None,
+        Option(
+            "The same seed and source give the same reply. Default: another seed each time.",
+            metavar="N",
+        ),
+    ] = None
+    no_repeat_ngram: Annotated[
+        int,
+        Option(
+            "No N tokens in a row occur twice in a reply; 0: they may.",
+            metavar="N",
+            least=0,
+            most=MAX_TOKENS,
+        ),
+    ] = 0
+    min_length: Annotated[
+        int, Option("The fewest tokens of a reply.", metavar="N", least=0, most=MAX_TOKENS)
+    ] = 0
     banned_ids: tuple[int, ...] = ()
-    temperature: float = 0.0
-    top_k: int = 0
-    seed: int | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.beam_size <= MAX_BEAM_SIZE:
-            raise UsageError(
-                f"beam_size is {self.beam_size}; it must be a whole number from 1 to"
-                f" {MAX_BEAM_SIZE}."
-            )
-        for name in ("length_penalty", "temperature"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise UsageError(f"{name} is {value}; it must be a number from 0 up.")
-        for name in ("min_length", "no_repeat_ngram", "top_k"):
-            value = getattr(self, name)
-            if value < 0:
-                raise UsageError(f"{name} is {value}; it must be a whole number from 0 up.")
+        for declared in declared_options():
+            declared.check(getattr(self, declared.name))
         if self.temperature == 0 and self.top_k > 1:
             raise UsageError(
                 f"top_k is {self.top_k} and the temperature is 0, which takes the most probable"
@@ -80,11 +126,47 @@ class SearchOptions:
     @property
     def is_greedy(self) -> bool:
         """Whether nothing but the most probable token is asked for at each step."""
-        return (
-            self.beam_size == 1
-            and self.temperature == 0
-            and not (self.min_length or self.no_repeat_ngram or self.banned_ids)
+        return all(
+            getattr(self, field.name) == field.default
+            for field in fields(self)
+            if field.name not in MEAN_NOTHING_ALONE
         )
+
+
+# They say how a beam or chance works, if there is any.
+MEAN_NOTHING_ALONE = ("length_penalty", "top_k", "seed")
+
+
+class DeclaredOption(NamedTuple):
+    """A field of ``SearchOptions`` that has an ``Option``."""
+
+    name: str
+    type: Any
+    default: Any
+    option: Option
+
+    def check(self, value: Any) -> None:
+        """Refuse a value that is out of bounds.
+
+        :raises UsageError: if it is
+        """
+        least, most = self.option.least, self.option.most
+        if least is None or (least <= value < math.inf and (most is None or value <= most)):
+            return
+        kind = "number" if self.type is float else "whole number"
+        up_to = "up" if most is None else f"to {most}"
+        raise UsageError(f"{self.name} is {value}; it must be a {kind} from {least} {up_to}.")
+
+
+@cache
+def declared_options() -> tuple[DeclaredOption, ...]:
+    """The search options that the command line has, in the order of their declaration."""
+    declared = []
+    for field in fields(SearchOptions):
+        if get_origin(field.type) is Annotated:
+            type_, option = get_args(field.type)
+            declared.append(DeclaredOption(field.name, type_, field.default, option))
+    return tuple(declared)
 
 
 GREEDY = SearchOptions()

@@ -18,10 +18,9 @@ from bot.errors import SearcherError, UsageError
 
 @contextmanager
 def quantised_tensors() -> Iterator[None]:
-    """Quantised tensors may be made here without the warning that a later torch will drop them.
+    """In this context torch does not warn that a later version will drop quantised tensors.
 
-    torch is pinned to one minor version, which has them: there is nothing that whoever reads the
-    warning could do.
+    torch is pinned to a minor version that has them, so nobody could act on the warning.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"torch\.quantize_per_tensor, ", UserWarning)

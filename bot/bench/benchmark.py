@@ -55,7 +55,7 @@ OnProgress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Machine:
-    """What computed: figures of two machines cannot be compared, ratios hardly.
+    """The machine that was measured. Times of two machines cannot be compared, ratios hardly.
 
     :param cores: that this process may use
     :param capability: the vector instructions that torch uses
@@ -71,7 +71,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> "Machine":
-        """This one."""
+        """The machine that this process runs on."""
         return cls(
             cpu=_cpu(),
             cores=usable_cores(),
@@ -97,7 +97,7 @@ class Target:
     """A ratio within one run, and what it should be.
 
     :param limit: at least this where ``at_least``, else at most
-    :param measured: ``None`` where what it compares was not measured
+    :param measured: the ratio; ``None`` if one of its two sides was not measured
     """
 
     measure: str
@@ -107,7 +107,7 @@ class Target:
 
     @property
     def met(self) -> bool | None:
-        """Whether it is what it should be; ``None`` where it is not known."""
+        """Whether the ratio keeps the limit; ``None`` if it was not measured."""
         if self.measured is None:
             return None
         return self.measured >= self.limit if self.at_least else self.measured <= self.limit
@@ -155,7 +155,7 @@ class ModelBench:
         return [Target(name, *limit, measured[name]) for name, limit in TARGETS.items()]
 
     def _row(self, measure: str, searcher: str) -> SearchRow | None:
-        """On one thread."""
+        """That searcher's row on one thread, if there is one."""
         wanted = (measure, 1, searcher)
         rows = (r for r in self.searches.rows if (r.measure, r.threads, r.searcher) == wanted)
         return next(rows, None)

@@ -7,7 +7,7 @@ from itertools import cycle, islice
 from bot.artifact.artifact import search_batch
 from bot.bench.models import MAX_STEPS, BenchModel
 from bot.bench.timing import Timing, take_turns
-from bot.bench.tutorial import TutorialSearcher
+from bot.bench.tutorial_search import TutorialSearcher
 
 FLIGHT = 256
 TUTORIAL_REPLIES = 20  # of the tutorial's a round

@@ -26,8 +26,8 @@ ANSWERED, BUSY, EXPIRED = "answered", "busy", "expired"
 class LoadRow:
     """What became of the messages that came at one rate.
 
-    Latencies are those of answered messages, from when a message was due to come, so that time in
-    which nothing could be sent counts too.
+    Latencies are of answered messages. They count from the moment at which a message was due: if
+    the sender was late itself, that counts too.
 
     :param rate: messages a second that were offered, on average
     :param busy: refused at once, because the queue was full

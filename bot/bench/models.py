@@ -48,7 +48,7 @@ class BenchModel:
 
     @contextmanager
     def writing_on(self) -> Iterator[None]:
-        """Meanwhile ours do not stop at ``EOS``: they write to the maximum length."""
+        """In this context our searchers do not stop at ``EOS``; they write the maximum length."""
         searchers = [one for one in (self.eager, self.fp32, self.int8) if one is not None]
         for searcher in searchers:
             searcher.eos_id = NO_ID
@@ -144,8 +144,8 @@ def steps_of(searcher: Any, sources: Sequence[list[int]]) -> list[int]:
 def _end_bias(model: Seq2Seq, sources: Sequence[list[int]], mean_steps: float) -> float:
     """The bias of ``EOS`` with which replies have so many steps on average.
 
-    Until its end a reply is the same whatever the bias, so that one search tells for all biases
-    where it would have ended.
+    The bias decides where a reply ends, and nothing before that. So one search that never ends
+    shows where each bias would have ended it.
     """
     model.output.bias[EOS_ID] = 0.0
     margins: list[Tensor] = []  # what EOS lacks to be the best, a step
@@ -161,7 +161,7 @@ def _end_bias(model: Seq2Seq, sources: Sequence[list[int]], mean_steps: float) -
             margins.append(best.squeeze(1) - end)
     margin = torch.stack(margins, dim=1)  # (B, T)
 
-    # Half way between two margins no rounding decides whether a reply ends.
+    # Half way between two margins, so that rounding never decides whether a reply ends.
     edges = margin.flatten().unique()
     biases = (edges[:-1] + edges[1:]) / 2
     ends = margin < biases.view(-1, 1, 1)  # (biases, B, T)

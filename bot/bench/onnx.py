@@ -3,10 +3,10 @@
 ``by_tool``: the model with ONNX's own operators, quantised as ``onnxruntime.quantization`` does
 (``quantize_dynamic``, with a scale for each row of a weight). It leaves the GRUs in float32.
 
-By hand, which takes knowledge of the model, and is given every advantage that is fair: every
-product, those inside the GRUs too, is ``MatMulNBits`` with 8-bit weights and 8-bit activations, of
-what ONNX Runtime has for 8-bit weights and one row the fastest with a scale of their own for parts
-of the weights; the encoder's input products are batched over time, as ours are.
+By hand: graphs written for this model, which get every advantage that is fair. Every product,
+those inside the GRUs too, is ``MatMulNBits`` with 8-bit weights and 8-bit activations. Of ONNX
+Runtime's products with 8-bit weights and several scales a weight, that is the fastest for one row.
+The encoder's input products are batched over time, as ours are.
 
 Both end a decode step with the argmax in the graph, without softmax or scores. Its inputs and
 outputs are bound to memory once, so that Python only starts the steps and looks at one number. Both
@@ -66,7 +66,7 @@ def _session(model: Any, threads: int) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Its threads spin while a run lasts, and not into the measurement of others.
+    # Its threads spin during a run and stop after it: else they would slow the next searcher.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return runtime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]

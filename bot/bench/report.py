@@ -21,7 +21,7 @@ def render(benchmark: Benchmark) -> RenderableType:
 
 
 def machine_line(machine: Machine) -> str:
-    """What computed, in a line."""
+    """The machine that was measured, in a line."""
     gpu = f", {machine.gpu}" if machine.gpu else ""
     return (
         f"{machine.cpu}, {machine.cores} cores, {machine.capability}{gpu}, {machine.system},"

@@ -14,7 +14,7 @@ from bot.bench import onnx
 from bot.bench.floor import LARGE_BYTES, Bandwidth, BandwidthProbe, streamed_bytes, weight_bytes
 from bot.bench.models import MAX_STEPS, NO_ID, BenchModel, steps_of
 from bot.bench.timing import Seconds, Timing, take_turns
-from bot.bench.tutorial import TutorialSearcher
+from bot.bench.tutorial_search import TutorialSearcher
 from bot.errors import MissingPackageError
 from bot.text.tokenizer import EOS_ID
 

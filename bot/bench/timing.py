@@ -16,8 +16,8 @@ class Timing:
 
     :param median_ms: of all measurements
     :param p95_ms: their 95th percentile
-    :param mean_ms: over the items, of each one's median over its repetitions: what an item costs,
-        which a ratio of two things that need different times for different items is made of
+    :param mean_ms: the mean over the items of each item's median. Ratios are made of it, because
+        a median over the items would ignore those that take long
     """
 
     median_ms: float
@@ -44,9 +44,9 @@ def take_turns(
 ) -> dict[str, Seconds]:
     """Measure each subject on each item, (rounds, items), in seconds.
 
-    A subject has its turn on so many items, then the next has the same ones: A B C A B C. A turn
-    begins with a call that is not measured, because the one before it has emptied the caches; what
-    has to be compiled first is warmed up by the caller.
+    One subject takes some items, then the next takes the same ones: A B C A B C. Each turn begins
+    with a call that is not measured, because the subject before has emptied the caches. The caller
+    warms up what has to be compiled first.
 
     :param subjects: functions of an item's index
     :param turn: how many items

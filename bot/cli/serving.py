@@ -5,20 +5,14 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot import log
-from bot.artifact.options import (
-    GREEDY,
-    MAX_BEAM_SIZE,
-    Hypothesis,
-    SearchOptions,
-    check_precision,
-)
+from bot.artifact.options import GREEDY, Hypothesis, SearchOptions, check_precision
 from bot.cli.models import store_at
+from bot.cli.search_options import takes_search_options
 from bot.errors import UsageError
 from bot.settings import Settings, load_settings, require_discord_token
 
@@ -46,100 +40,47 @@ PrecisionOption = Annotated[
         help="What the model computes in. Default: PRECISION, or auto.",
     ),
 ]
-BeamOption = Annotated[
-    int,
-    typer.Option(
-        "--beam",
-        metavar="K",
-        min=1,
-        max=MAX_BEAM_SIZE,
-        help="Keep the K best beginnings of a reply while searching; 1 is greedy search.",
-    ),
-]
 ShowScoresOption = Annotated[
     bool,
     typer.Option("--show-scores", help="In the terminal: show each reply found, and its scores."),
 ]
-TemperatureOption = Annotated[
-    float,
-    typer.Option(
-        "--temperature", min=0.0, help="Draw tokens by chance, 0.7 for instance; 0: never."
-    ),
-]
-TopKOption = Annotated[
-    int, typer.Option("--top-k", min=0, help="Draw among the K most probable tokens; 0: all.")
-]
-SeedOption = Annotated[
-    int | None,
-    typer.Option("--seed", help="The same chance each time. Default: another one each time."),
-]
-NoRepeatOption = Annotated[
-    int,
-    typer.Option(
-        "--no-repeat-ngram",
-        metavar="N",
-        min=0,
-        help="No N tokens in a row occur twice in a reply; 0: they may.",
-    ),
-]
-MinLengthOption = Annotated[
-    int, typer.Option("--min-length", min=0, help="The fewest tokens of a reply.")
-]
 
 
+@takes_search_options
 def run(
-    context: typer.Context,
     discord: Annotated[
         bool, typer.Option("--discord", help="Insist on the Discord service.")
     ] = False,
     model: ModelOption = None,
     precision: PrecisionOption = None,
-    beam_size: BeamOption = 1,
+    search: SearchOptions = GREEDY,
     show_scores: ShowScoresOption = False,
-    temperature: TemperatureOption = 0.0,
-    top_k: TopKOption = 0,
-    seed: SeedOption = None,
-    no_repeat_ngram: NoRepeatOption = 0,
-    min_length: MinLengthOption = 0,
 ) -> None:
     """Serve Discord if DISCORD_TOKEN is set; otherwise chat in the terminal."""
     settings = _load_settings(model, precision)
-    options = _search_options(context)
     if discord or settings.discord_token is not None:
         token = require_discord_token(settings)
         if show_scores:
             raise UsageError("--show-scores is for the terminal; use it with `python -m bot chat`.")
         log.configure(settings.log_level, sys.stdout, [token])
-        asyncio.run(_serve_discord(settings, options, token))
+        asyncio.run(_serve_discord(settings, search, token))
     else:
         print(NO_TOKEN, file=sys.stderr)
-        _chat(settings, options, show_scores=show_scores)
+        _chat(settings, search, show_scores=show_scores)
 
 
+@takes_search_options
 def chat(
-    context: typer.Context,
     model: ModelOption = None,
     precision: PrecisionOption = None,
-    beam_size: BeamOption = 1,
+    search: SearchOptions = GREEDY,
     show_scores: ShowScoresOption = False,
-    temperature: TemperatureOption = 0.0,
-    top_k: TopKOption = 0,
-    seed: SeedOption = None,
-    no_repeat_ngram: NoRepeatOption = 0,
-    min_length: MinLengthOption = 0,
 ) -> None:
     """Chat in the terminal; from a pipe, answer one line a line."""
     settings = _load_settings(model, precision)
-    options = _search_options(context)
     if _at_terminal():
         print("A chat in the terminal; type q to leave, /help for more.", file=sys.stderr)
-    _chat(settings, options, show_scores=show_scores)
-
-
-def _search_options(context: typer.Context) -> SearchOptions:
-    """Those of the command's parameters that are named as search options are."""
-    chosen = {field.name for field in fields(SearchOptions)} & context.params.keys()
-    return SearchOptions(**{name: context.params[name] for name in chosen})
+    _chat(settings, search, show_scores=show_scores)
 
 
 def _load_settings(model: str | None, precision: str | None) -> Settings:

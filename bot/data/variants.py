@@ -6,10 +6,10 @@ from bot.data.cleaning import spoken
 from bot.data.selection import Example
 from bot.text.words import is_unspaced
 
-# A message can come at any moment of a conversation: so often a pair that stands alone in its
-# corpus is seen after two turns of another conversation.
+# A message can come at any moment of a conversation. So a pair that stands alone in its corpus is
+# shown after two turns of another conversation, this often.
 UNRELATED_CONTEXT = 0.5
-# And so often the turns before a message are left out.
+# How often the turns before a message are left out.
 FORGOTTEN_CONTEXT = 0.2
 
 

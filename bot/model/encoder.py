@@ -9,7 +9,7 @@ class Encoder(nn.Module):
 
     Each direction is a GRU of its own, and the backward one reads a copy of the source whose
     tokens are reversed within their length, so that padding always comes last and a row never
-    depends on it. That is what ``pack_padded_sequence`` is for; one dense call a layer and a
+    depends on it. ``pack_padded_sequence`` would do the same; one dense call a layer and a
     direction is about twice as fast, and works under bfloat16 on CPU.
 
     :param embedding_size: E

@@ -24,8 +24,8 @@ class Int8Linear(nn.Module):
     """``W x + b`` with 8-bit weights for inputs from -1 to 1.
 
     :param values, scales: as ``pack_weight`` has them
-    :param residual: int8, (N, K), what 8 bits leave over of the weights, in units of 1 / 127 of
-        theirs: weights of 15 bits; only with ``precise``
+    :param residual: int8, (N, K), for weights of 15 bits, which are ``scales[n] * (values[n] +
+        residual[n] / 127)``; only with ``precise``
     :param precise: whether inputs are rounded to 15 bits, as two rows of 8, and not to 8
     """
 
@@ -45,7 +45,7 @@ class Int8Linear(nn.Module):
         self.doubled = residual is not None
         if residual is not None:
             values = torch.cat((values, residual), dim=1)
-        # The bias comes with both rows.
+        # ``product`` adds the bias to both rows, and ``narrow`` makes b + b / 127 of it.
         bias = bias * LEVELS / (LEVELS + 1) if precise else bias
         self.packed = pack_weight(values, scales, bias)
 

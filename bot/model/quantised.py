@@ -3,6 +3,28 @@
 A matrix product there takes as long as its weights take to come from memory, so a quarter of the
 bytes is a quarter of the time. Sums of integers are exact: a row's results are the same bits in
 every batch. What is left in floating point is element by element, or reduces each row by itself.
+
+Each class does what its sibling in float32 does, with this algebra (``assemble`` in
+``bot/publishing/quantisation.py`` folds the factors into the weights, ``bot/model/int8.py``
+multiplies):
+
+1. A weight is ``scales[n] * values[n]`` in row n: int8 from -127 to 127, zero point 0. An input x
+   is rounded to ``q = round(127 x) + 128``: scale 1 / 127, zero point 128, the same for every
+   input, so that no row depends on its batch. Hence ``y[n] = scales[n] / 127 * sum of values[n] *
+   (q - 128) + b[n]``, and every input must lie between -1 and 1.
+2. GRU states, their weighted means and attentional vectors do. Embeddings do not: each row of an
+   encoder layer's input is divided by its largest number, its product is multiplied by it, and
+   the bias is added afterwards.
+3. The memory is the mean of the encoder's two directions, not their sum, which reaches 2. Whatever
+   reads it makes up for that with a factor of 2: the keys of ``dot`` are twice the memory; for
+   ``general`` and ``concat`` the memory's projection has doubled weights; so has the context's
+   half of ``W [query; context] + b``, which is ``(W_q query + b) + (2 W_c) mean``.
+4. A GRU's reset gate has its weights negated and its candidate has them doubled, see ``gates``.
+5. The decoder's lowest layer has no product with its input: ``W e + b`` of every embedding e is in
+   a table, float16, which ``pack`` computes.
+6. ``precise``: every input has 15 bits, in two bytes, and so have the weights of the decoder's top
+   layer and of the attentional vector. The likeliest tokens' logits are computed again, from
+   weights in float16.
 """
 
 from typing import cast
@@ -10,7 +32,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from bot.model.int8 import InputTable, Int8Linear, gates
+from bot.model.int8 import Int8Linear, gates
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import Seq2Seq
 
@@ -159,19 +181,64 @@ class QuantisedAttention(nn.Module):
 
 
 class QuantisedLayer(nn.Module):
-    """A decoder layer above the lowest.
+    """A layer of the decoder.
 
-    :param from_input, from_state: (3 H, H)
+    :param from_input: (3 H, H); in the lowest layer an ``InputTable``, which takes token ids
+    :param from_state: (3 H, H)
     """
 
-    def __init__(self, from_input: Int8Linear, from_state: Int8Linear) -> None:
+    def __init__(self, from_input: nn.Module, from_state: Int8Linear) -> None:
         super().__init__()
         self.from_input = from_input
         self.from_state = from_state
 
     def forward(self, below: Tensor, state: Tensor) -> Tensor:
-        """The new state, (B, H), from that of the layer below, (B, H)."""
+        """The new state, (B, H), from that of the layer below, (B, H), or ids, (B,)."""
         return gates(self.from_input(below), self.from_state(state), state)
+
+
+class QuantisedDecoder(nn.Module):
+    """``Decoder`` with 8-bit weights, from token ids.
+
+    :param layers: the lowest one with an ``InputTable``
+    :param from_query, from_context: (E, H), of the attentional vector
+    """
+
+    def __init__(
+        self,
+        layers: list[QuantisedLayer],
+        attention: QuantisedAttention,
+        from_query: Int8Linear,
+        from_context: Int8Linear,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.attention = attention
+        self.from_query = from_query
+        self.from_context = from_context
+
+    def fill_table(self, embedding: Tensor) -> None:
+        """Compute what is not in the file: once, before anything else."""
+        self.layers[0].from_input.fill(embedding)
+
+    def forward(
+        self, previous_ids: Tensor, state: Tensor, memory: Tensor, keys: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As ``Decoder``, from ids, (B, T), and what ``QuantisedSeq2Seq.encode`` returns."""
+        states = list(state.unbind(0))
+        attentionals: list[Tensor] = []
+        weights: list[Tensor] = []
+        for ids in previous_ids.unbind(1):
+            query = ids
+            for i, layer in enumerate(self.layers):
+                query = layer(query, states[i])
+                states[i] = query
+            attention = self.attention(query, keys, mask)
+            context = (attention.unsqueeze(2) * memory).sum(dim=1)
+            combined = self.from_query(query).add_(self.from_context(context))
+            attentionals.append(combined.tanh_())
+            weights.append(attention)
+        return torch.stack(attentionals, 1), torch.stack(states), torch.stack(weights, 1)
 
 
 class QuantisedOutput(nn.Module):
@@ -208,10 +275,6 @@ class QuantisedSeq2Seq(nn.Module):
     """What ``Seq2Seq`` does in search, with 8-bit weights.
 
     :param embedding: float16, (V, E)
-    :param table: the input products of the decoder's lowest layer
-    :param from_state: of that layer, (3 H, H)
-    :param upper: the layers above it
-    :param from_query, from_context: (E, H), of the attentional vector
     """
 
     embedding: Tensor
@@ -220,29 +283,20 @@ class QuantisedSeq2Seq(nn.Module):
         self,
         embedding: Tensor,
         encoder: QuantisedEncoder,
-        table: InputTable,
-        from_state: Int8Linear,
-        upper: list[QuantisedLayer],
-        attention: QuantisedAttention,
-        from_query: Int8Linear,
-        from_context: Int8Linear,
+        decoder: QuantisedDecoder,
         output: QuantisedOutput,
     ) -> None:
         super().__init__()
         self.lanes = SOFTMAX_LANES
+        self.decoder_layers = len(decoder.layers)
         self.register_buffer("embedding", embedding)
         self.encoder = encoder
-        self.table = table
-        self.from_state = from_state
-        self.upper = nn.ModuleList(upper)
-        self.attention = attention
-        self.from_query = from_query
-        self.from_context = from_context
+        self.decoder = decoder
         self.output = output
 
-    def fill_table(self) -> None:
+    def pack(self) -> None:
         """Compute what is not in the file: once, before anything else."""
-        self.table.fill(self.embedding)
+        self.decoder.fill_table(self.embedding)
 
     def encode(
         self, source_ids: Tensor, source_lengths: Tensor
@@ -256,31 +310,18 @@ class QuantisedSeq2Seq(nn.Module):
         memory = (both[:, :, :H] + both[:, :, H:]) * 0.5  # from -1 to 1
         # A softmax over whole registers adds in the same order, however long the others are.
         padding = -S % self.lanes
-        keys = nn.functional.pad(self.attention.keys(memory), (0, 0, 0, padding))
+        keys = nn.functional.pad(self.decoder.attention.keys(memory), (0, 0, 0, padding))
         memory = nn.functional.pad(memory, (0, 0, 0, padding))
         outside = torch.arange(S + padding).unsqueeze(0) >= source_lengths.unsqueeze(1)
         mask = torch.zeros(outside.size()).masked_fill(outside, float("-inf"))
-        return memory, keys, mask, states[: len(self.upper) + 1].contiguous()
+        return memory, keys, mask, states[: self.decoder_layers].contiguous()
 
     def decode(
         self, previous_ids: Tensor, state: Tensor, memory: Tensor, keys: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As ``Seq2Seq.decode``, with what ``encode`` returns."""
-        states = list(state.unbind(0))
-        attentionals: list[Tensor] = []
-        weights: list[Tensor] = []
-        for ids in previous_ids.unbind(1):
-            query = gates(self.table(ids), self.from_state(states[0]), states[0])
-            states[0] = query
-            for i, layer in enumerate(self.upper):
-                query = layer(query, states[i + 1])
-                states[i + 1] = query
-            attention = self.attention(query, keys, mask)
-            context = (attention.unsqueeze(2) * memory).sum(dim=1)
-            combined = self.from_query(query).add_(self.from_context(context))
-            attentionals.append(combined.tanh_())
-            weights.append(attention)
-        return torch.stack(attentionals, 1), torch.stack(states), torch.stack(weights, 1)
+        attentional, state, weights = self.decoder(previous_ids, state, memory, keys, mask)
+        return attentional, state, weights
 
     def logits(self, attentional: Tensor) -> Tensor:
         """As ``Seq2Seq.logits``, (..., V), from (..., E)."""
@@ -296,5 +337,5 @@ class QuantisedSearcher(GreedySearcher):
         super().__init__(cast("Seq2Seq", model), pad_id, bos_id, eos_id)  # it searches as one
 
     def pack(self) -> None:
-        """See ``QuantisedSeq2Seq.fill_table``."""
-        self.model.fill_table()
+        """See ``QuantisedSeq2Seq.pack``."""
+        self.model.pack()

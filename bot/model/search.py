@@ -1,22 +1,22 @@
-"""Search for a reply: what is compiled to TorchScript and served."""
+"""Search for a reply: what is compiled to TorchScript and served.
 
-import math
+Shapes as in ``bot/model``, and N: rows whose replies are being written, B at first and fewer when
+some have ended; K: beam size.
+"""
 
 import torch
 from torch import Tensor, nn
 
+from bot.model.beam import (
+    Replies,
+    best,
+    continuations,
+    finished_first,
+    length_normaliser,
+    together,
+)
 from bot.model.constraints import constrain, draw
 from bot.model.seq2seq import Seq2Seq
-
-
-def length_normaliser(length: int, length_penalty: float) -> float:
-    """What a reply's log-probability is divided by: ((5 + length) / 6) ^ length_penalty.
-
-    Wu et al., 2016, https://arxiv.org/abs/1609.08144, section 7, equation 14.
-
-    :param length: tokens, ``EOS`` included
-    """
-    return math.pow((5.0 + length) / 6.0, length_penalty)
 
 
 class GreedySearcher(nn.Module):
@@ -31,7 +31,7 @@ class GreedySearcher(nn.Module):
     def __init__(self, model: Seq2Seq, pad_id: int = 0, bos_id: int = 1, eos_id: int = 2) -> None:
         super().__init__()
         self.model = model
-        # Going on without the replies that have ended costs a copy of what the others need.
+        # Ended rows leave once so small a share goes on: what the others need is copied then.
         self.most_left = 0.75
         self.pad_id = pad_id
         self.bos_id = bos_id
@@ -51,51 +51,40 @@ class GreedySearcher(nn.Module):
         """
         memory, keys, mask, state = self.model.encode(source_ids, source_lengths)
         B, device = source_ids.size(0), source_ids.device
-        rows = torch.arange(B, device=device)  # whose replies are being written
+        rows = torch.arange(B, device=device)  # (N,), whose replies are being written
         token = torch.full((B, 1), self.bos_id, dtype=torch.long, device=device)
         ended = torch.zeros((B, 1), dtype=torch.bool, device=device)
         tokens: list[Tensor] = []
         scores: list[Tensor] = []
-        stretches: list[tuple[Tensor, Tensor, Tensor]] = []
-        for step in range(max_length):
-            attentional, state, _weights = self.model.decode(token, state, memory, keys, mask)
-            log_probabilities = self.model.logits(attentional).squeeze(1).float().log_softmax(1)
-            score, token = log_probabilities.max(dim=1, keepdim=True)  # (B, 1), (B, 1)
+        writers: list[Tensor] = []
+        for _ in range(max_length):
+            log_probabilities, state = self._step(token, state, memory, keys, mask)  # (N, V)
+            score, token = log_probabilities.max(dim=1, keepdim=True)  # (N, 1), (N, 1)
             token = token.masked_fill(ended, self.pad_id)
             tokens.append(token)
             scores.append(score.masked_fill(ended, 0.0))
+            writers.append(rows)
             ended = ended | (token == self.eos_id)
-            left = rows.size(0) - int(ended.sum())
-            if left == 0 or step + 1 == max_length:
+            going_on = rows.size(0) - int(ended.sum())
+            if going_on == 0:
                 break
-            if left <= self.most_left * rows.size(0):
-                # A reply that has ended would cost as much as one that has not.
-                stretches.append((rows, torch.cat(tokens, dim=1), torch.cat(scores, dim=1)))
-                tokens.clear()
-                scores.clear()
-                kept = (~ended).squeeze(1).nonzero().squeeze(1)
-                rows, token, ended = rows[kept], token[kept], ended[kept]
-                memory, keys, mask, state = memory[kept], keys[kept], mask[kept], state[:, kept]
-        stretches.append((rows, torch.cat(tokens, dim=1), torch.cat(scores, dim=1)))
-        if len(stretches) == 1:
-            token_ids, log_probabilities = stretches[0][1], stretches[0][2]
-        else:
-            token_ids, log_probabilities = self._join(stretches, B)
-        return token_ids, log_probabilities, self._lengths(token_ids)
+            if going_on <= self.most_left * rows.size(0):
+                rows, token, ended, state, memory, keys, mask = _without_ended(
+                    rows, token, ended, state, memory, keys, mask
+                )
+        token_ids = _join(tokens, writers, B, self.pad_id)
+        return token_ids, _join(scores, writers, B, 0), self._lengths(token_ids)
 
-    def _join(
-        self, stretches: list[tuple[Tensor, Tensor, Tensor]], batch_size: int
+    def _step(
+        self, token: Tensor, state: Tensor, memory: Tensor, keys: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Ids and scores, (B, T), of stretches of steps: the rows that took them, ids, scores."""
-        token_ids: list[Tensor] = []
-        scores: list[Tensor] = []
-        for rows, some_ids, some_scores in stretches:
-            size = (batch_size, some_ids.size(1))
-            ids = torch.full(size, self.pad_id, dtype=torch.long, device=rows.device)
-            token_ids.append(ids.index_copy(0, rows, some_ids))
-            zeros = torch.zeros(size, dtype=torch.float32, device=rows.device)
-            scores.append(zeros.index_copy(0, rows, some_scores))
-        return torch.cat(token_ids, dim=1), torch.cat(scores, dim=1)
+        """One decode step: the next token's log-probabilities, float32, (N, V), and the state.
+
+        :param token: int64, (N, 1), the previous one
+        :param state, memory, keys, mask: N rows of what ``Seq2Seq.encode`` returned
+        """
+        attentional, state, _weights = self.model.decode(token, state, memory, keys, mask)
+        return self.model.logits(attentional).squeeze(1).float().log_softmax(1), state
 
     def sample(
         self,
@@ -126,8 +115,7 @@ class GreedySearcher(nn.Module):
         written = token[:, :0]
         scores: list[Tensor] = []
         for step in range(max_length):
-            attentional, state, _weights = self.model.decode(token, state, memory, keys, mask)
-            log_probabilities = self.model.logits(attentional).squeeze(1).float().log_softmax(1)
+            log_probabilities, state = self._step(token, state, memory, keys, mask)  # (B, V)
             allowed = constrain(
                 log_probabilities, written, self.eos_id, min_length, no_repeat_ngram, banned_ids
             )
@@ -151,87 +139,71 @@ class GreedySearcher(nn.Module):
         no_repeat_ngram: int,
         banned_ids: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Beam search: keep the k most probable beginnings at each step.
+        """Beam search: keep the K most probable beginnings at each step.
 
-        A beginning that ``EOS`` makes one of the k most probable continuations is finished and
-        leaves the beam, which is filled up. A row's search ends when it has finished k replies;
-        one that reaches ``max_length`` before is filled up with what is in the beam. With k = 1
-        it writes what ``forward`` writes.
+        A beginning is finished when its continuation with ``EOS`` is one of the K most probable.
+        It leaves the beam, which is filled up. A row's search ends when it has finished K
+        replies; if it reaches ``max_length`` before, what is in the beam fills its replies up.
+        With K = 1 it writes what ``forward`` writes.
 
         :param source_ids, source_lengths, max_length: as in ``forward``
-        :param beam_size: k, at least 1
+        :param beam_size: K, at least 1
         :param length_penalty: see ``length_normaliser``; 0 favours short replies
         :param min_length, no_repeat_ngram, banned_ids: see ``constrain``
-        :return: token ids, int64, (B, k, T), ``PAD`` after ``EOS``, the best reply first and
-            unfinished ones last; the tokens' log-probabilities, float32, (B, k, T), 0 for that
-            ``PAD``; lengths, int64, (B, k), without ``EOS``; length-normalised scores, float32,
-            (B, k), minus infinity where the constraints left fewer than k replies
+        :return: token ids, int64, (B, K, T), ``PAD`` after ``EOS``, the best reply first and
+            unfinished ones last; the tokens' log-probabilities, float32, (B, K, T), 0 for that
+            ``PAD``; lengths, int64, (B, K), without ``EOS``; length-normalised scores, float32,
+            (B, K), minus infinity where the constraints left fewer than K replies
         """
-        B, k, device = source_ids.size(0), beam_size, source_ids.device
+        B, K, device = source_ids.size(0), beam_size, source_ids.device
+        nothing = float("-inf")
+        # 1. Begin: every source K times, each with an empty beginning, of which only one counts.
         memory, keys, mask, state = self.model.encode(source_ids, source_lengths)
-        memory = memory.repeat_interleave(k, dim=0)  # (B k, S, H)
-        keys = keys.repeat_interleave(k, dim=0)
-        mask = mask.repeat_interleave(k, dim=0)
-        state = state.repeat_interleave(k, dim=1)  # (L, B k, H)
-        first_rows = (torch.arange(B, device=device) * k).unsqueeze(1)  # (B, 1), each row's first
-
-        token = torch.full((B * k, 1), self.bos_id, dtype=torch.long, device=device)
-        live_tokens = torch.full((B, k, max_length), self.pad_id, device=device)
-        live_scores = torch.zeros((B, k, max_length), device=device)
-        live_totals = torch.full((B, k), float("-inf"), device=device)
-        live_totals[:, 0] = 0.0  # all k begin alike: only one of them counts
-        best_tokens, best_scores = live_tokens, live_scores
-        best_ratings = torch.full((B, k), float("-inf"), device=device)  # of finished replies
+        memory = memory.repeat_interleave(K, dim=0)  # (B K, S, H)
+        keys = keys.repeat_interleave(K, dim=0)  # (B K, S, H)
+        mask = mask.repeat_interleave(K, dim=0)  # (B K, S)
+        state = state.repeat_interleave(K, dim=1)  # (L, B K, H)
+        first_rows = (torch.arange(B, device=device) * K).unsqueeze(1)  # (B, 1), each row's first
+        token = torch.full((B * K, 1), self.bos_id, dtype=torch.long, device=device)
+        blank_ids = torch.full((B, K, max_length), self.pad_id, dtype=torch.long, device=device)
+        blank_scores = torch.zeros((B, K, max_length), device=device)
+        finished = Replies(blank_ids, blank_scores, torch.full((B, K), nothing, device=device))
+        live = Replies(blank_ids, blank_scores, torch.full((B, K), nothing, device=device))
+        live.ratings[:, 0] = 0.0
         ended = torch.zeros((B, 1), dtype=torch.bool, device=device)
         step = 0
         while step < max_length and not bool(ended.all()):
-            attentional, state, _weights = self.model.decode(token, state, memory, keys, mask)
-            log_probabilities = self.model.logits(attentional).squeeze(1).float().log_softmax(1)
-            V = log_probabilities.size(1)
-            written = live_tokens.view(B * k, max_length)[:, :step]
+            # 2. Continue each beginning. At most K of the best 2 K continuations end a reply, so
+            # that K are left to go on with.
+            log_probabilities, state = self._step(token, state, memory, keys, mask)  # (B K, V)
+            written = live.token_ids.view(B * K, max_length)[:, :step]
             allowed = constrain(
                 log_probabilities, written, self.eos_id, min_length, no_repeat_ngram, banned_ids
             )
-            # At most k of the best 2 k continuations end a reply, so k are left to go on with.
-            totals = (live_totals.unsqueeze(2) + allowed.view(B, k, V)).view(B, k * V)
-            totals, choices = totals.topk(2 * k, dim=1)  # (B, 2 k)
-            parents, tokens = choices // V, choices % V
-            token_scores = log_probabilities.view(B, k * V).gather(1, choices)
-            histories = parents.unsqueeze(2).expand(B, 2 * k, max_length)
-            next_tokens = live_tokens.gather(1, histories)
-            next_tokens[:, :, step] = tokens
-            next_scores = live_scores.gather(1, histories)
-            next_scores[:, :, step] = token_scores
-            ends = tokens == self.eos_id
+            longer, parents, tokens = continuations(live, log_probabilities, allowed, step)
+            ends = tokens == self.eos_id  # (B, 2 K)
 
-            finished = ends[:, :k] & ~ended
-            ratings = totals[:, :k] / length_normaliser(step + 1, length_penalty)
-            ratings = torch.cat((best_ratings, ratings.masked_fill(~finished, float("-inf"))), 1)
-            best_ratings, kept = ratings.topk(k, dim=1)
-            kept = kept.unsqueeze(2).expand(B, k, max_length)
-            best_tokens = torch.cat((best_tokens, next_tokens[:, :k]), dim=1).gather(1, kept)
-            best_scores = torch.cat((best_scores, next_scores[:, :k]), dim=1).gather(1, kept)
-            ended = (best_ratings > float("-inf")).all(dim=1, keepdim=True)
+            # 3. Finish: those of the best K that end are replies, unless the row's search has
+            # ended before.
+            ratings = longer.ratings[:, :K] / length_normaliser(step + 1, length_penalty)
+            ratings = ratings.masked_fill(~ends[:, :K] | ended, nothing)  # (B, K)
+            ending = Replies(longer.token_ids[:, :K], longer.scores[:, :K], ratings)
+            finished, _numbers = best(together(finished, ending), K)
+            ended = (finished.ratings > nothing).all(dim=1, keepdim=True)
 
-            live_totals, going_on = totals.masked_fill(ends, float("-inf")).topk(k, dim=1)
-            histories = going_on.unsqueeze(2).expand(B, k, max_length)
-            live_tokens = next_tokens.gather(1, histories)
-            live_scores = next_scores.gather(1, histories)
-            state = state.index_select(1, (first_rows + parents.gather(1, going_on)).view(B * k))
-            token = tokens.gather(1, going_on).view(B * k, 1)
+            # 4. Go on with the best K that do not end, each with the state of the one it continues.
+            unended = longer.ratings.masked_fill(ends, nothing)  # (B, 2 K)
+            live, numbers = best(Replies(longer.token_ids, longer.scores, unended), K)
+            state = state.index_select(1, (first_rows + parents.gather(1, numbers)).view(B * K))
+            token = tokens.gather(1, numbers).view(B * K, 1)
             step += 1
 
-        # Finished replies first, then beginnings that max_length has cut.
-        slots = torch.arange(k, device=device).unsqueeze(0).expand(B, k)
-        count = (best_ratings > float("-inf")).sum(dim=1, keepdim=True)  # (B, 1)
-        order = torch.where(slots < count, slots, k + slots - count)
-        cut_ratings = live_totals / length_normaliser(step, length_penalty)
-        ratings = torch.cat((best_ratings, cut_ratings), dim=1).gather(1, order)
-        order = order.unsqueeze(2).expand(B, k, max_length)
-        token_ids = torch.cat((best_tokens, live_tokens), dim=1).gather(1, order)[:, :, :step]
-        scores = torch.cat((best_scores, live_scores), dim=1).gather(1, order)[:, :, :step]
-        lengths = self._lengths(token_ids.reshape(B * k, step)).view(B, k)
-        return token_ids, scores, lengths, ratings
+        # 5. Fill up: finished replies first, then beginnings that max_length has cut.
+        cut_ratings = live.ratings / length_normaliser(step, length_penalty)
+        found = finished_first(finished, Replies(live.token_ids, live.scores, cut_ratings))
+        token_ids, scores = found.token_ids[:, :, :step], found.scores[:, :, :step]
+        lengths = self._lengths(token_ids.reshape(B * K, step)).view(B, K)
+        return token_ids, scores, lengths, found.ratings
 
     def _lengths(self, token_ids: Tensor) -> Tensor:
         """The tokens before ``EOS``, int64, (N,), of ids, (N, T)."""
@@ -269,3 +241,41 @@ class GreedySearcher(nn.Module):
         previous = torch.cat((first, target_ids[:, :-1]), dim=1)
         attentional, _state, weights = self.model.decode(previous, state, memory, keys, mask)
         return attentional, weights
+
+
+def _without_ended(
+    rows: Tensor,
+    token: Tensor,
+    ended: Tensor,
+    state: Tensor,
+    memory: Tensor,
+    keys: Tensor,
+    mask: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """What the rows need whose replies go on: one that has ended would cost as much as they do."""
+    kept = (~ended).squeeze(1).nonzero().squeeze(1)
+    return (
+        rows[kept],
+        token[kept],
+        ended[kept],
+        state[:, kept],
+        memory[kept],
+        keys[kept],
+        mask[kept],
+    )
+
+
+def _join(columns: list[Tensor], writers: list[Tensor], batch_size: int, padding: int) -> Tensor:
+    """What T steps wrote, (B, T).
+
+    :param columns: of each step, (N, 1)
+    :param writers: the rows that it is of, int64, (N,)
+    :param padding: what stands where a row wrote nothing any more
+    """
+    B, T = batch_size, len(columns)
+    if writers[-1].size(0) == B:  # no row has left
+        return torch.cat(columns, dim=1)
+    places = torch.cat([rows * T + step for step, rows in enumerate(writers)])
+    written = torch.cat(columns).squeeze(1)
+    joined = torch.full((B * T,), padding, dtype=written.dtype, device=written.device)
+    return joined.index_copy_(0, places, written).view(B, T)

@@ -15,6 +15,7 @@ from bot.model.quantised import (
     BothDirections,
     EncoderLayer,
     QuantisedAttention,
+    QuantisedDecoder,
     QuantisedEncoder,
     QuantisedLayer,
     QuantisedOutput,
@@ -66,8 +67,9 @@ def as_gates_want(parameter: Tensor) -> Tensor:
 def widened(model: Seq2Seq) -> Seq2Seq:
     """The same model with a hidden size that is a multiple of ``LANES``; what is new stays 0.
 
-    The last numbers of a row that is no multiple of the vector registers take another path through
-    ``sigmoid``, and which row is cut there depends on batch size and threads.
+    ``sigmoid`` computes whole vector registers at once, and the numbers that are left over in
+    another way. If rows did not fill their registers, which numbers are left over would depend on
+    the batch and on how threads share it out.
     """
     hidden_size = -(-model.encoder.hidden_size // LANES) * LANES
     if hidden_size == model.encoder.hidden_size:
@@ -125,13 +127,9 @@ def assemble(model: Seq2Seq, make_linear: MakeLinear, rescored: int) -> Quantise
         return EncoderLayer(inputs, bias, steps)
 
     hidden_size = model.encoder.hidden_size
-    layers = zip(model.encoder.forwards, model.encoder.backwards, strict=True)
-    encoder = QuantisedEncoder(
-        [
-            encoder_layer(number, *directions)
-            for number, directions in enumerate(cast("list[tuple[nn.GRU, nn.GRU]]", list(layers)))
-        ]
-    )
+    directions = zip(model.encoder.forwards, model.encoder.backwards, strict=True)
+    both_grus = cast("list[tuple[nn.GRU, nn.GRU]]", list(directions))
+    encoder = QuantisedEncoder([encoder_layer(i, *grus) for i, grus in enumerate(both_grus)])
 
     attention = model.decoder.attention
     memory_projection: nn.Module = nn.Identity()
@@ -145,32 +143,33 @@ def assemble(model: Seq2Seq, make_linear: MakeLinear, rescored: int) -> Quantise
         energy = attention.energy.weight[0].clone()
 
     gru = model.decoder.gru
-    upper = [
-        QuantisedLayer(
-            gru_product(f"decoder {i}", gru, "ih", i), gru_product(f"decoder {i}", gru, "hh", i)
-        )
-        for i in range(1, model.decoder_layers)
+
+    def from_input(layer: int) -> nn.Module:
+        if layer == 0:
+            return InputTable(*parameters(gru, "ih", 0))
+        return gru_product(f"decoder {layer}", gru, "ih", layer)
+
+    layers = [
+        QuantisedLayer(from_input(i), gru_product(f"decoder {i}", gru, "hh", i))
+        for i in range(model.decoder_layers)
     ]
     of_query, of_context = model.decoder.combine.weight.chunk(2, dim=1)
     bias = model.decoder.combine.bias
-    embedding = model.embedding.weight.half()
-    tied = model.output.weight is model.embedding.weight
-    return QuantisedSeq2Seq(
-        embedding,
-        encoder,
-        InputTable(*parameters(gru, "ih", 0)),
-        gru_product("decoder 0", gru, "hh"),
-        upper,
+    decoder = QuantisedDecoder(
+        layers,
         QuantisedAttention(attention.score, memory_projection, query_projection, energy),
         make_linear("combine query", of_query, bias),
         make_linear("combine context", 2.0 * of_context, torch.zeros_like(bias)),
-        QuantisedOutput(
-            make_linear("output", model.output.weight, model.output.bias),
-            embedding if tied else model.output.weight.half(),
-            model.output.bias,
-            rescored,
-        ),
     )
+    embedding = model.embedding.weight.half()
+    tied = model.output.weight is model.embedding.weight
+    output = QuantisedOutput(
+        make_linear("output", model.output.weight, model.output.bias),
+        embedding if tied else model.output.weight.half(),
+        model.output.bias,
+        rescored,
+    )
+    return QuantisedSeq2Seq(embedding, encoder, decoder, output)
 
 
 class Rounded(NamedTuple):
@@ -233,10 +232,10 @@ def quantise(
     :param searcher: in evaluation mode, in float32, on the CPU
     :param source_ids, source_lengths, target_ids: calibration data, pairs that the model was
         trained on, as ``GreedySearcher.target_scores`` takes them
-    :param precise: also rounds activations to 15 bits instead of 8, keeps what replies depend on
-        most (the decoder's top layer and the attentional vector) in 15 bits, and computes the
-        logits of the likeliest tokens again in float32: for models whose likeliest tokens are
-        often a hair apart. Takes about half as long again
+    :param precise: for models whose likeliest tokens are often a hair apart. Inputs have 15 bits
+        instead of 8, and so have the weights that replies depend on most (the decoder's top layer
+        and the attentional vector); the likeliest tokens' logits are computed again in float32. A
+        reply takes about half as long again
     """
     recorders: dict[str, Recorder] = {}
     top = searcher.model.decoder_layers - 1

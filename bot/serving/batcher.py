@@ -111,7 +111,7 @@ class Batcher:
 
         :param compute: the results of a batch, one a source; called on a thread of the executor
         :param group: requests of equal groups have the same ``compute`` and may be in one batch
-        :param batch_size: how many of this group may be
+        :param batch_size: how many requests of this group a batch may have
         :raises BusyError, DeadlineError, SearchFailedError: as ``Engine.generate`` does
         :raises CauserieError: what ``compute`` raises
         """
@@ -164,8 +164,8 @@ class Batcher:
     async def _work(self, executor: Executor) -> None:
         """One worker: a batch after the other until the batcher is closed."""
         while True:
-            # For one turn of the event loop: who was just answered may ask again and be in the
-            # next batch, and whose deadline has come leaves.
+            # Lets the event loop run once. Callers who were just answered may ask again and be in
+            # the next batch, and requests whose deadline has come leave the queue.
             await asyncio.sleep(0)
             if not self._is_open:
                 return

@@ -1,7 +1,7 @@
 """What the bot does not take up, and what it never says.
 
-A small model agrees with nearly everything. Lists of words are a blunt tool, so what they find is
-answered kindly and without blame: a harmless message that they find too loses little.
+A small model agrees with nearly everything. Lists of words are a blunt tool: they find harmless
+messages too. So the answer to what they find is kind and blames nobody.
 """
 
 from bot.serving.sentences import CARE, DEFLECTION
@@ -11,9 +11,9 @@ from bot.text.word_list import WordList
 class ContentFilter:
     """Stands before and behind the model.
 
-    :param unsaid: what no reply may hold
-    :param hateful: what a message may hold for the model not to see it
-    :param self_harm: what a message may hold to be answered by naming who can help
+    :param unsaid: a reply that holds one of these is not said
+    :param hateful: a message that holds one of these is not shown to the model
+    :param self_harm: a message that holds one of these is answered by naming who can help
     """
 
     def __init__(self, unsaid: WordList, hateful: WordList, self_harm: WordList) -> None:

@@ -64,7 +64,7 @@ class Processes:
     def wrap(self, module: nn.Module) -> Callable[..., Any]:
         """The module's forward, whose gradients ``backward`` averages over the processes.
 
-        It works until ``close``, which nobody else's reference may prevent.
+        It works until ``close``, also where somebody still holds it: the reference is a weak one.
         """
         if self.size == 1:
             return module
@@ -136,8 +136,8 @@ def started_processes(device: str) -> Iterator[Processes]:
     finally:
         processes.close()
         dist.destroy_process_group()
-        # gloo's threads take the interpreter's lock to let go of their last tensors: they must
-        # have ended before the interpreter does. The end of the last reference to the group waits
-        # for them, and this one's without holding the lock. (Only an exception from within the
-        # parallel module leaves another one, in its traceback.)
+        # gloo's threads need the interpreter's lock to release their last tensors, so they must end
+        # before the interpreter does. Deleting the last reference to the group waits for them, and
+        # deleting this one does so without holding the lock. It is the last one, unless an
+        # exception from within the parallel module has another one in its traceback.
         del group

@@ -101,6 +101,7 @@ def test_commands_from_a_pipe_are_answered_line_by_line(animal_store: Path) -> N
         (["--beam", "2", "--temperature", "1"], "leaves nothing to chance"),
         (["--min-length", "41"], "min_length is 41 and a reply has at most 40 tokens"),
         (["--beam", "0"], "--beam"),
+        (["--min-length", "9223372036854775808"], "--min-length"),
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""A long run under load, in which every message is accounted for."""
+"""What became of each message of a long run under load, and the run."""
 
 import asyncio
 import mmap
@@ -93,7 +93,7 @@ async def replies_alone(responder: Replies, messages: Sequence[str]) -> list[str
     return [await responder.reply(message, user="alone") for message in messages]
 
 
-async def soak(
+async def send_at_random(
     responder: Replies,
     messages: Sequence[str],
     ledger: Ledger,

@@ -1,6 +1,6 @@
 """Ten minutes of messages at 100 a second, each of which is accounted for.
 
-    python benchmarks/soak.py [--minutes N] [--rate N] [--model NAME]
+    python benchmarks/lost_messages.py [--minutes N] [--rate N] [--model NAME]
 
 The service as `python -m bot run` builds it, without Discord: responder, engine and the active
 model. Messages come at random, each of thousands of different ones; a hundredth of the callers give
@@ -16,17 +16,17 @@ import sys
 from collections.abc import Callable
 
 from bot.artifact.options import GREEDY
-from bot.bench.prompts import real_prompts
-from bot.bench.soak import (
+from bot.bench.message_ledger import (
     MAX_GROWTH,
     Ledger,
     different_messages,
     line,
     replies_alone,
     resident_bytes,
-    soak,
+    send_at_random,
     watch,
 )
+from bot.bench.prompts import real_prompts
 from bot.cli.serving import serving
 from bot.errors import CauserieError
 from bot.settings import Settings, load_settings
@@ -35,7 +35,7 @@ GRACE_S = 10.0  # beyond the deadline
 
 
 async def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Soak, print, and judge; the exit code."""
+    """Send, account, print and judge; the exit code."""
     seconds = arguments.minutes * 60
     warm_up_s = min(60.0, seconds / 10)
     after_warm_up: int | None = None
@@ -53,7 +53,7 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> int:
         ledger = Ledger(await replies_alone(responder, messages))
         print(f"{arguments.rate:g} messages a second for {seconds:g} s ...", flush=True)
         watcher = asyncio.create_task(watch(ledger, min(30.0, warm_up_s), report))
-        await soak(
+        await send_at_random(
             responder,
             messages,
             ledger,

@@ -3,7 +3,7 @@ from rounded import rounded
 
 from bot.artifact.artifact import search_batch
 from bot.bench.models import MAX_STEPS, BenchModel, made_model
-from bot.bench.tutorial import TutorialSearcher
+from bot.bench.tutorial_search import TutorialSearcher
 from bot.model.seq2seq import ModelConfig
 from bot.text.tokenizer import EOS_ID
 

@@ -1,7 +1,7 @@
 import asyncio
 
 from bot.bench.load import ANSWERED, BUSY
-from bot.bench.soak import CANCELLED, Ledger, different_messages, soak
+from bot.bench.message_ledger import CANCELLED, Ledger, different_messages, send_at_random
 from bot.errors import BusyError
 
 MESSAGES = ["one", "two", "three"]
@@ -32,9 +32,9 @@ class Refusing(Echo):
         raise BusyError("no")
 
 
-async def soaked(responder: Echo, cancelled_share: float = 0.0) -> Ledger:
+async def ledger_of_a_run(responder: Echo, cancelled_share: float = 0.0) -> Ledger:
     ledger = Ledger(MESSAGES)
-    await soak(
+    await send_at_random(
         responder,
         MESSAGES,
         ledger,
@@ -46,30 +46,30 @@ async def soaked(responder: Echo, cancelled_share: float = 0.0) -> Ledger:
     return ledger
 
 
-async def test_a_soak_whose_every_message_gets_its_reply_is_faultless() -> None:
-    ledger = await soaked(Echo())
+async def test_a_run_whose_every_message_gets_its_reply_is_faultless() -> None:
+    ledger = await ledger_of_a_run(Echo())
     assert ledger.sent > 50
     assert ledger.counts == {ANSWERED: ledger.sent}
     assert ledger.faultless
 
 
 async def test_a_reply_that_never_comes_is_lost() -> None:
-    ledger = await soaked(Silent())
+    ledger = await ledger_of_a_run(Silent())
     assert 0 < ledger.lost < ledger.sent
     assert not ledger.faultless
 
 
 async def test_another_messages_reply_is_wrong() -> None:
-    ledger = await soaked(Confused())
+    ledger = await ledger_of_a_run(Confused())
     assert 0 < ledger.wrong < ledger.sent
     assert not ledger.faultless
 
 
 async def test_refused_messages_and_callers_who_give_up_are_no_fault() -> None:
-    ledger = await soaked(Refusing())
+    ledger = await ledger_of_a_run(Refusing())
     assert ledger.counts == {BUSY: ledger.sent}
     assert ledger.faultless
-    ledger = await soaked(Silent(), cancelled_share=1.0)
+    ledger = await ledger_of_a_run(Silent(), cancelled_share=1.0)
     assert ledger.counts[CANCELLED] > 0
     assert ledger.faultless
 
