@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from bot.cli.models import open_store
+from bot.cli.terminal import progress_console
 from bot.errors import ModelNotFoundError, UsageError
 from bot.settings import load_settings
 
@@ -59,7 +60,7 @@ def bench(
 
     if profile and as_json:
         raise UsageError("A profile is a table: leave --json or --profile out.")
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    console = progress_console()
     settings = load_settings()
     precision = precision or settings.precision
     where = resolve_device(device)

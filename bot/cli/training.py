@@ -14,6 +14,7 @@ from rich.console import Console
 from bot.cli import corpus_options as options
 from bot.cli.corpus import describe, reading_progress
 from bot.cli.evaluation import write_training_report
+from bot.cli.terminal import progress_console
 from bot.cli.training_progress import held_out, progress_of, stop_requests
 from bot.errors import UsageError
 
@@ -195,7 +196,7 @@ def train(
     from bot.training.trainer import Trainer
     from bot.training.training_config import TrainingConfig, check_precision
 
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    console = progress_console()
 
     def start() -> None:
         check_precision(precision, resolved_device)

@@ -13,6 +13,7 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 from tokenizers import Tokenizer as Backend
 
 from bot.errors import TokenizerError
+from bot.printable import printable, without_unprintable
 
 PAD, BOS, EOS, UNK, SEP = "<pad>", "<bos>", "<eos>", "<unk>", "<sep>"
 SPECIAL_SYMBOLS = (PAD, BOS, EOS, UNK, SEP)
@@ -124,9 +125,10 @@ class Tokenizer:
         return [*ids[max(0, len(ids) - self.max_source_tokens + 1) :], EOS_ID]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of the ids; special symbols and broken bytes leave no trace."""
+        """The text of the ids; special symbols, broken bytes and what is unprintable leave no
+        trace."""
         text = self._backend.decode(list(ids), skip_special_tokens=True)
-        return text.replace("\N{REPLACEMENT CHARACTER}", "").strip()
+        return without_unprintable(text).replace("\N{REPLACEMENT CHARACTER}", "").strip()
 
     def labels(self, ids: Sequence[int]) -> list[str]:
         """A legible text for each token, for pictures and tables.
@@ -147,7 +149,7 @@ class Tokenizer:
             if text.endswith("\N{REPLACEMENT CHARACTER}"):
                 labels.append("\N{HORIZONTAL ELLIPSIS}")
                 continue
-            labels.append(text.strip() or "\N{OPEN BOX}")
+            labels.append(printable(text.strip()) or "\N{OPEN BOX}")
             pending = []
         return labels
 
