@@ -13,15 +13,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from bot.artifact.artifact import padded
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpora.packages import read_smalltalk
 from bot.data.dataset import encode_examples
 from bot.data.selection import Example
+from bot.errors import CheckpointError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.publishing.export import (
     AGREEMENT_PROMPTS,
     CALIBRATION_PAIRS,
+    PARITY_BATCH,
     PARITY_PROMPTS,
     Int8Data,
     OnProgress,
@@ -77,13 +80,15 @@ class ImportedModel:
     def read(cls, path: Path, vocabulary_path: Path | None = None) -> "ImportedModel":
         """Read a checkpoint.
 
-        :raises CheckpointError, UsageError: as ``TutorialCheckpoint.read`` does
+        :raises CheckpointError, UsageError: as ``TutorialCheckpoint.read`` does; CheckpointError
+            also if nothing can be computed with its weights
         """
         checkpoint = TutorialCheckpoint.read(path, vocabulary_path)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         tokenizer, normalises = to_tokenizer(checkpoint)
         config, searcher = to_searcher(checkpoint)
+        _check_arithmetic(path, config, searcher)
         return cls(checkpoint, config, searcher, tokenizer, normalises, path.name, sha256)
 
 
@@ -148,6 +153,18 @@ def to_searcher(checkpoint: TutorialCheckpoint) -> tuple[ModelConfig, GreedySear
     searcher = GreedySearcher(model, PAD_ID, BOS_ID, EOS_ID)
     searcher.eval().requires_grad_(requires_grad=False)
     return config, searcher
+
+
+def _check_arithmetic(path: Path, config: ModelConfig, searcher: GreedySearcher) -> None:
+    """See whether weights that are finite make scores that are."""
+    sources = padded(parity_sources(config.vocabulary_size)[:PARITY_BATCH], "cpu")
+    with torch.inference_mode():
+        _, scores, _ = searcher(*sources, MAX_PARITY_WORDS)
+    if not scores.isfinite().all():
+        raise CheckpointError(
+            f"{path} has weights so large that its scores are infinite or no numbers: its training"
+            " diverged; give an earlier checkpoint."
+        )
 
 
 def _with_our_symbols(checkpoint: TutorialCheckpoint, rows: Tensor, value: float) -> Tensor:

@@ -1,7 +1,9 @@
 """Loads files of ``torch.save`` that strangers made, and runs nothing that they hold."""
 
+import errno
 import pickle
 import re
+import stat
 import warnings
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ def load_untrusted(path: Path, expected: str, *, allowed_class: str | None = Non
     """
     stand_ins: list[Any] = []
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise OSError(errno.EINVAL, "not a regular file")
         if allowed_class is not None:
             # The way a pickle names a class: the letter c, the module and the name, a line each.
             named = re.findall(rb"c([\w.]+)\n%b\n" % allowed_class.encode(), path.read_bytes())
