@@ -46,6 +46,7 @@ class TutorialCheckpoint:
     :param attention: ``dot``, ``general`` or ``concat``
     :param iteration: steps of training, ``None`` if it does not say
     :param loss: of the last iteration, nats a token, ``None`` if it does not say
+    :param encoder_optimizer, decoder_optimizer: whatever stands for their state dicts, unchecked
     """
 
     is_ancestor: bool
@@ -57,6 +58,8 @@ class TutorialCheckpoint:
     attention: str
     iteration: int | None
     loss: float | None
+    encoder_optimizer: Any
+    decoder_optimizer: Any
 
     @property
     def hidden_size(self) -> int:
@@ -138,7 +141,7 @@ def _checked(
             f"{path} has other embeddings in its encoder than in its decoder; only models that"
             " share them, as the tutorial's do, can be imported."
         )
-    iteration = _number(values.get("iteration"))
+    iteration = number(values.get("iteration"))
     return TutorialCheckpoint(
         is_ancestor,
         vocabulary,
@@ -148,14 +151,16 @@ def _checked(
         decoder_layers,
         attention,
         None if iteration is None else int(iteration),
-        _number(values.get("loss")),
+        number(values.get("loss")),
+        values.get("en_opt"),
+        values.get("de_opt"),
     )
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
     """A finite number, also one in a tensor; ``None`` for anything else."""
     if isinstance(value, Tensor):
-        if value.numel() != 1 or not _is_plain(value):
+        if value.numel() != 1 or not is_plain(value):
             return None
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -176,7 +181,7 @@ def _tensors(values: Any, what: str) -> dict[str, Tensor]:
         name = ".".join(part for part in wrapped.split(".") if part not in WRAPPERS)
         if name in tensors:
             raise CheckpointError(f"{what} has {name} twice, as {wrapped} too; give {CHECKPOINT}.")
-        if not isinstance(value, Tensor) or not _is_plain(value):
+        if not is_plain(value):
             raise CheckpointError(f"{what} has in {name} no tensor of weights; give {CHECKPOINT}.")
         if value.dtype not in WEIGHT_DTYPES:
             raise CheckpointError(
@@ -192,10 +197,11 @@ def _tensors(values: Any, what: str) -> dict[str, Tensor]:
     return tensors
 
 
-def _is_plain(value: Tensor) -> bool:
-    """Whether a tensor is dense and in memory; one can claim any size and repeat one number."""
+def is_plain(value: Any) -> bool:
+    """Whether this is a tensor, dense and in memory: one can claim any size and repeat a number."""
     return (
-        value.layout == torch.strided
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
         and value.device.type == "cpu"
         and not value.is_quantized
         and value.untyped_storage().nbytes() >= value.numel() * value.element_size()

@@ -111,5 +111,5 @@ def vocabulary_beside(path: Path) -> Path:
             return candidate
     raise CheckpointError(
         f"{path} holds no vocabulary, voc_dict, and there is no {VOCABULARY_FILE} beside"
-        f" it; name {VOCABULARY} with --vocabulary."
+        f" it; put {VOCABULARY} there, or name it to import-checkpoint with --vocabulary."
     )

@@ -76,6 +76,11 @@ class Tokenizer:
         """How many ids there are, special symbols included."""
         return self._backend.get_vocab_size()
 
+    @property
+    def is_word_level(self) -> bool:
+        """Whether its tokens are words, so that there are texts which it cannot write."""
+        return isinstance(self._backend.model, models.WordLevel)
+
     def normalise(self, text: str) -> str:
         """The text as the tokenizer sees it: what survives of it."""
         normalizer = self._backend.normalizer
@@ -95,8 +100,18 @@ class Tokenizer:
 
     def knows(self, text: str) -> bool:
         """Whether the vocabulary has every token of the text, as normalised."""
-        ids = self._backend.encode(well_formed(text), add_special_tokens=False).ids
-        return not {UNK_ID, PAD_ID}.intersection(ids)  # PAD: what is to be left out
+        return not self.unknown_among([text])
+
+    def unknown_among(self, texts: Sequence[str]) -> set[str]:
+        """The texts that hold a token which the vocabulary has not, on all cores."""
+        encodings = self._backend.encode_batch(
+            [well_formed(text) for text in texts], add_special_tokens=False
+        )
+        return {
+            text
+            for text, encoding in zip(texts, encodings, strict=True)
+            if {UNK_ID, PAD_ID}.intersection(encoding.ids)  # PAD: what is to be left out
+        }
 
     def encode_source(self, *turns: str) -> list[int]:
         """The ids that the encoder reads when a reply is to be written.
