@@ -10,6 +10,7 @@ from typing import TextIO
 from bot.printable import printable, printable_lines
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+MESSAGE = "%(message)s"
 DATE_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 REDACTED = "[redacted]"
 
@@ -18,10 +19,11 @@ class EventFormatter(logging.Formatter):
     """Formats a record as one line; only a traceback adds more.
 
     :param secrets: strings that must not appear in the output; each is replaced
+    :param line: what the line of the event has
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        super().__init__(FORMAT, DATE_FORMAT)
+    def __init__(self, secrets: Iterable[str] = (), line: str = FORMAT) -> None:
+        super().__init__(line, DATE_FORMAT)
         # The longest first: a secret may contain another one.
         self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
 
@@ -35,15 +37,6 @@ class EventFormatter(logging.Formatter):
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
         return printable_lines(text)  # a traceback may quote anything
-
-
-class MessageFormatter(logging.Formatter):
-    """Formats a record as its message alone, on one line: for the commands that log nothing else
-    than a warning now and then."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The message, with everything unprintable spelt out."""
-        return printable(record.getMessage())
 
 
 def configure(level: str, stream: TextIO, secrets: Iterable[str] = ()) -> None:

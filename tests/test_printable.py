@@ -1,16 +1,11 @@
 """What a terminal or a log would obey is spelt out or left out, and nothing else is."""
 
-import io
-import logging
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.table import Table
 
-from bot.cli.terminal import PrintableConsole
-from bot.log import MessageFormatter
 from bot.printable import printable, printable_lines, without_unprintable
 
 OBEYED = (
@@ -50,21 +45,3 @@ def test_lines_and_tabs_stay_only_where_there_may_be_some() -> None:
 def test_no_text_keeps_a_control_character(text: str) -> None:
     assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in printable(text))
     assert len(printable(text).splitlines()) <= 1
-
-
-def test_a_console_prints_its_own_colours_and_none_that_a_text_holds() -> None:
-    stream = io.StringIO()
-    console = PrintableConsole(file=stream, force_terminal=True, color_system="standard", width=80)
-    table = Table("title \u202e")
-    table.add_row("evil \x1b[2J word", style="red")
-    console.print(table, "\x9b2J")
-    written = stream.getvalue()
-    assert "\x1b[31m" in written
-    assert r"evil \x1b[2J" in written
-    for obeyed in ("\x1b[2J", "\u202e", "\x9b"):
-        assert obeyed not in written
-
-
-def test_a_warning_of_a_command_is_one_printable_line() -> None:
-    record = logging.LogRecord("a", logging.WARNING, "", 0, "%s: skipped", ("a\n\x1b[2J",), None)
-    assert MessageFormatter().format(record) == r"a\n\x1b[2J: skipped"

@@ -24,7 +24,7 @@ from bot.cli import (
     training,
 )
 from bot.errors import CauserieError
-from bot.log import MessageFormatter
+from bot.log import MESSAGE, EventFormatter
 from bot.printable import printable
 
 
@@ -94,7 +94,7 @@ def _options(
 def main() -> None:
     """Run the command line; a failure is one sentence on standard error and an exit code."""
     if logging.lastResort is not None:  # what warnings go to where a command sets up no log
-        logging.lastResort.setFormatter(MessageFormatter())
+        logging.lastResort.setFormatter(EventFormatter(line=MESSAGE))
     try:
         app(prog_name="python -m bot")
     except (CauserieError, OSError) as error:
