@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bot.data.selection import Example
-from bot.text.tokenizer import BOS_ID, EOS_ID, Tokenizer
+from bot.text.tokenizer import BOS_ID, EOS_ID, UNK_ID, Tokenizer
 
 # Examples are tokenised so many at a time: lists of ids take ten times the memory of tensors.
 CHUNK = 10_000

@@ -163,11 +163,11 @@ def _fill(
     left = len(splits["train"])
     if left * NEARLY_NOTHING < given or not left:
         reasons = "".join(f", {count:,} have {reason}" for reason, count in dropped.most_common())
-        hint = (
-            "lower --min-count, or give --vocabulary-kind bpe, which knows every word"
-            if vocabulary.kind == "word" and given
-            else "give more dialogue, or let the filters pass more, as --no-clean does"
-        )
+        hint = "give more dialogue, or let the filters pass more, as --no-clean does"
+        if vocabulary.kind == "word" and given:
+            hint = "lower --min-count, or give --vocabulary-kind bpe, which knows every word"
+            if base is not None:
+                hint = f"give dialogue in words that {base.name} knows"
         raise CorpusError(
             f"The corpora leave {f'{left:,} of {given:,} pairs' if left else 'nothing'} to train"
             f" on{reasons}; {hint}: python -m bot train --help."

@@ -23,7 +23,8 @@ def command(*arguments: str) -> Result:
 def test_a_tutorial_checkpoint_is_fine_tuned_and_exported(tmp_path: Path) -> None:
     path = trained("dot", 24, 1, 1).save(tmp_path / "100_checkpoint.tar")
     corpus, run, store = tmp_path / "mine.tsv", tmp_path / "run", tmp_path / "store"
-    lines = [f"{prompt}\t{reply}\n" for prompt, reply in (*pairs(), ("hello", "xyzzy plugh"))]
+    unknown = (pairs()[0][0], f"xyzzy {pairs()[0][1]}")
+    lines = [f"{prompt}\t{reply}\n" for prompt, reply in (*pairs(), unknown)]
     corpus.write_text("".join(lines))
     options = ("--recipe=tutorial", "--steps=2")
     tuned = command("train", f"--run={run}", f"--base={path}", f"--corpus={corpus}", *options)

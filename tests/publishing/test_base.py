@@ -15,7 +15,7 @@ from bot.data.dataset import encode_examples
 from bot.data.mixing import WeightedCorpus
 from bot.data.selection import Example, MixConfig
 from bot.data.vocabulary import VocabularyConfig
-from bot.errors import CheckpointError, DigestError, UsageError
+from bot.errors import CheckpointError, CorpusError, DigestError, UsageError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import Seq2Seq
 from bot.publishing.base import read_base
@@ -74,7 +74,8 @@ def test_a_run_from_a_tutorial_checkpoint_starts_with_the_imported_models_loss(
     model = trained("dot", 24, layers, layers, ancestor=ancestor)
     path = model.save(tmp_path / "100_checkpoint.tar", legacy=ancestor)
     corpus, run = tmp_path / "pairs.tsv", tmp_path / "run"
-    lines = [f"{prompt}\t{reply}\n" for prompt, reply in (*pairs(), ("hello", "xyzzy plugh"))]
+    unknown = (pairs()[0][0], f"xyzzy {pairs()[0][1]}")
+    lines = [f"{prompt}\t{reply}\n" for prompt, reply in (*pairs(), unknown)]
     corpus.write_text("".join(lines))
     base = read_base(str(path), ModelStore(run))
     config = RunConfig(
@@ -95,6 +96,21 @@ def test_a_run_from_a_tutorial_checkpoint_starts_with_the_imported_models_loss(
     tuned = TrainedRun.read(run)
     assert tuned.tokenizer.encode("xyzzy hello") == imported.tokenizer.encode("hello")
     assert tuned.config.base == str(path)
+
+
+def test_a_corpus_in_words_that_the_base_does_not_know_is_an_error(tmp_path: Path) -> None:
+    path = TutorialModel("dot", 4, 1, 1).save(tmp_path / "a.tar")
+    (tmp_path / "other.tsv").write_text("".join(f"xyzzy {n}?\tplugh {n}.\n" for n in range(50)))
+    base = read_base(str(path), ModelStore(tmp_path))
+    config = RunConfig(
+        corpora=(WeightedCorpus(str(tmp_path / "other.tsv")),),
+        mix=MixConfig(clean=False),
+        model=base.model,
+        training=TrainingConfig(),
+    )
+    with pytest.raises(CorpusError, match=r"give dialogue in words that .*a\.tar knows"):
+        prepare(tmp_path / "run", config, base=base)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("score", ["dot", "general", "concat"])
