@@ -1,15 +1,14 @@
 """Loads files of ``torch.save`` that strangers made, and runs nothing that they hold."""
 
-import errno
 import pickle
 import re
-import stat
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from bot.artifact.files import check_regular
 from bot.errors import CheckpointError
 
 
@@ -27,8 +26,7 @@ def load_untrusted(path: Path, expected: str, *, allowed_class: str | None = Non
     """
     stand_ins: list[Any] = []
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise OSError(errno.EINVAL, "not a regular file")
+        check_regular(path)
         if allowed_class is not None:
             # The way a pickle names a class: the letter c, the module and the name, a line each.
             named = re.findall(rb"c([\w.]+)\n%b\n" % allowed_class.encode(), path.read_bytes())
