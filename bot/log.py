@@ -4,44 +4,39 @@ Log records carry ids and durations. What users write is not logged at INFO or a
 """
 
 import logging
-import re
 from collections.abc import Iterable
 from typing import TextIO
 
+from bot.printable import printable, printable_lines
+
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+MESSAGE = "%(message)s"
 DATE_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 REDACTED = "[redacted]"
-
-# What would end the line, move the cursor, reorder what is shown or not encode.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class EventFormatter(logging.Formatter):
     """Formats a record as one line; only a traceback adds more.
 
     :param secrets: strings that must not appear in the output; each is replaced
+    :param line: what the line of the event has
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        super().__init__(FORMAT, DATE_FORMAT)
+    def __init__(self, secrets: Iterable[str] = (), line: str = FORMAT) -> None:
+        super().__init__(line, DATE_FORMAT)
         # The longest first: a secret may contain another one.
         self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         """The line of the event, with everything unprintable spelt out."""
-        return _UNPRINTABLE.sub(_spell_out, super().formatMessage(record))
+        return printable(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
         """The line and the traceback, if there is one."""
         text = super().format(record)
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
-        # A traceback may quote lone surrogates, which no stream can encode.
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _spell_out(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
+        return printable_lines(text)  # a traceback may quote anything
 
 
 def configure(level: str, stream: TextIO, secrets: Iterable[str] = ()) -> None:

@@ -7,6 +7,7 @@ from bot.data.mixing import WeightedCorpus
 from bot.data.selection import MixConfig
 from bot.data.vocabulary import VocabularyConfig
 from bot.model.seq2seq import ModelConfig
+from bot.publishing.base import read_base
 from bot.publishing.export import Quantise, Searchers, TrainedRun, compile_run, publish
 from bot.training.run import RunConfig, prepare, read_splits
 from bot.training.trainer import Trainer
@@ -32,7 +33,7 @@ def small_run(run: Path, corpus: Path, steps: int, base: str = "") -> RunConfig:
         max_target_tokens=12,
         base=base,
     )
-    prepare(run, config)
+    prepare(run, config, base=read_base(base, ModelStore(run)) if base else None)
     return RunConfig.read(run)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.log import REDACTED, configure
+from bot.log import MESSAGE, REDACTED, EventFormatter, configure
 
 logger = logging.getLogger("bot.test")
 SECRET = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
@@ -78,6 +78,17 @@ def test_a_traceback_follows_its_line(stream: io.StringIO) -> None:
     assert lines[-1] == r"ValueError: broken \ud800"
 
 
+def test_a_traceback_cannot_command_a_terminal(stream: io.StringIO) -> None:
+    configure("INFO", stream)
+
+    try:
+        raise ValueError("\x1b[2J \u202e")
+    except ValueError:
+        logger.exception("it failed")
+
+    assert stream.getvalue().endswith("ValueError: \\x1b[2J \\u202e\n")
+
+
 def test_a_secret_is_redacted_in_messages_arguments_and_tracebacks(stream: io.StringIO) -> None:
     configure("INFO", stream, secrets=["", SECRET[:10], SECRET])
 
@@ -111,3 +122,8 @@ def test_the_gateway_events_that_discord_py_logs_below_info_are_never_written(
 
     assert stream.getvalue() == ""
     assert logging.getLogger("discord").level == logging.getLevelNamesMapping()[library_level]
+
+
+def test_a_warning_of_a_command_is_one_printable_line() -> None:
+    record = logging.LogRecord("a", logging.WARNING, "", 0, "%s: skipped", ("a\n\x1b[2J",), None)
+    assert EventFormatter(line=MESSAGE).format(record) == r"a\n\x1b[2J: skipped"

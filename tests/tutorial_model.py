@@ -160,11 +160,16 @@ class TutorialModel:
         """Ids of normalised text, ``EOS`` included; an unknown word is a KeyError, as there."""
         return [*(self.voc.word2index[word] for word in text.split()), self.voc.id_of("EOS")]
 
+    @staticmethod
+    def next_batch(size: int, rng: random.Random | None = None) -> list[tuple[str, str]]:
+        """What ``train`` begins with."""
+        return (rng or random.Random(2)).choices(pairs(), k=size)
+
     def train(self, steps: int, batch_size: int = 16) -> "TutorialModel":
         rng = random.Random(2)
         pad = self.voc.id_of("PAD")
         for _ in range(steps):
-            batch = rng.choices(pairs(), k=batch_size)
+            batch = self.next_batch(batch_size, rng)
             sources = [torch.tensor(self.ids(prompt)) for prompt, _ in batch]
             targets = [torch.tensor(self.ids(reply)) for _, reply in batch]
             source = nn.utils.rnn.pad_sequence(sources, padding_value=pad)

@@ -202,6 +202,11 @@ class Artifact:
             )
         return method
 
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The searcher's weights, by the names of the model that it was compiled from."""
+        state = self._searcher.state_dict()
+        return {name.removeprefix("model."): weight for name, weight in state.items()}
+
     def graph(self) -> str:
         """The searcher's TorchScript graphs as text, one a method, from the outside in.
 

@@ -4,6 +4,7 @@ Each command imports what it needs when it runs, so that ``--help`` is quick and
 loads the training code.
 """
 
+import logging
 import signal
 import sys
 from typing import Annotated, Any
@@ -23,6 +24,8 @@ from bot.cli import (
     training,
 )
 from bot.errors import CauserieError
+from bot.log import MESSAGE, EventFormatter
+from bot.printable import printable
 
 
 class _Commands(TyperGroup):
@@ -90,10 +93,12 @@ def _options(
 
 def main() -> None:
     """Run the command line; a failure is one sentence on standard error and an exit code."""
+    if logging.lastResort is not None:  # what warnings go to where a command sets up no log
+        logging.lastResort.setFormatter(EventFormatter(line=MESSAGE))
     try:
         app(prog_name="python -m bot")
     except (CauserieError, OSError) as error:
         if "--debug" in sys.argv[1:]:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code if isinstance(error, CauserieError) else 1)

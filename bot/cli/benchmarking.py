@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from bot.cli.models import open_store
+from bot.cli.terminal import PrintableConsole, progress_console
 from bot.errors import ModelNotFoundError, UsageError
 from bot.settings import load_settings
 
@@ -59,7 +60,7 @@ def bench(
 
     if profile and as_json:
         raise UsageError("A profile is a table: leave --json or --profile out.")
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    console = progress_console()
     settings = load_settings()
     precision = precision or settings.precision
     where = resolve_device(device)
@@ -82,7 +83,7 @@ def bench(
     if as_json:
         print(json.dumps(result.as_dict(), indent=2, allow_nan=False))
     else:
-        Console(width=WIDTH, markup=False, highlight=False).print(render(result))
+        PrintableConsole(width=WIDTH, markup=False, highlight=False).print(render(result))
 
 
 def _models(spec: str | None, store: Path | None, console: Console) -> "list[BenchModel]":

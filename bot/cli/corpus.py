@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bot.cli import corpus_options as options
+from bot.cli.terminal import progress_console
 from bot.errors import CorpusError, UsageError
+from bot.printable import printable
 
 if TYPE_CHECKING:
     from bot.data.mixing import CorpusSummary, WeightedCorpus
@@ -83,7 +85,7 @@ def prepare(
     if pairs:
         config = replace(config, max_source_turns=1, augment=False)
     corpora = options.parse_sources(sources, delimiter, encoding)
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    console = progress_console()
     summaries: list[CorpusSummary] = []
 
     def on_corpus(summary: "CorpusSummary") -> None:
@@ -143,20 +145,24 @@ def show(
         if number < count and not rewrites:
             replies = conversation.replies()
             for index, turn in enumerate(conversation.turns):
-                print("->" if index in replies else "  ", " ".join(turn.split()))
+                print("->" if index in replies else "  ", _shown(turn))
             print()
         if number == SHOWN_REWRITES_OF and not rewrites:
             break
         for turn in () if opened.prepared else conversation.turns:
             rules, after = found.add(turn)
             if rules and rewrites:
-                print(f"[{', '.join(rules)}]\n    {' '.join(turn.split())}\n -> {after}")
+                print(f"[{', '.join(rules)}]\n    {_shown(turn)}\n -> {_shown(after)}")
     if found.rules:
         share = f"{found.turns:,} of {found.seen:,} turns"
         print(f"Cleaning rewrites {share} (--no-clean leaves them as they are):")
         for rule, number in found.rules.most_common():
             before, after = found.samples[rule]
-            print(f"{number:7,} {rule}: {' '.join(before.split())} => {after}")
+            print(f"{number:7,} {rule}: {_shown(before)} => {_shown(after)}")
+
+
+def _shown(text: str) -> str:
+    return printable(" ".join(text.split()))
 
 
 @contextmanager

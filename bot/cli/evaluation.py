@@ -13,7 +13,9 @@ from rich.text import Text
 
 from bot.cli import corpus_options as options
 from bot.cli.models import StoreOption, open_store
+from bot.cli.terminal import progress_console, table_console
 from bot.errors import MissingPackageError, UsageError
+from bot.printable import printable
 
 if TYPE_CHECKING:
     from bot.artifact.artifact import Artifact
@@ -97,7 +99,7 @@ def evaluate(
     mix = evaluation_mix(**{name: context.params[name] for name in chosen})
     sources = options.parse_sources(corpus, delimiter, encoding)
     config = EvaluationConfig(sources, mix, split, limit)
-    console = _console()
+    console = progress_console()
     console.print("reading the corpora ...")
     examples = held_out_examples(config)
     with _progress(console) as on_progress:
@@ -142,7 +144,7 @@ def compare(
     check_outputs(out, key)
     conversations = read_prompts(prompts)
     artifacts = _load(a, store, device), _load(b, store_b or store, device)
-    with _progress(_console()) as on_progress:
+    with _progress(progress_console()) as on_progress:
         pairs = replies_of_both(*artifacts, conversations, seed, on_progress)
     write_atomically(out, sheet(pairs).encode("utf-8", "replace"))
     write_atomically(key, key_json(pairs, *artifacts, seed).encode("utf-8", "replace"))
@@ -222,10 +224,6 @@ def _load(spec: str | None, store: Path | None, device: str) -> "Artifact":
     return Artifact.load(open_store(store).resolve(spec), resolve_device(device), "fp32")
 
 
-def _console() -> Console:
-    return Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-
-
 @contextmanager
 def _progress(console: Console) -> "Iterator[OnProgress]":
     """A bar for each thing that is done, on a terminal; nothing elsewhere."""
@@ -251,8 +249,5 @@ def _print_rows(rows: "list[tuple[str | int | float | None, ...]]") -> None:
 
     table = Table(box=None, show_header=False)
     for name, value in rows:
-        table.add_row(Text(str(name)), Text(cell(value)))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000  # nothing is folded in a file or a pipe
-    console.print(table)
+        table.add_row(Text(str(name)), Text(printable(cell(value))))
+    table_console().print(table)

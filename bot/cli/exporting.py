@@ -8,6 +8,7 @@ from rich.console import Console
 
 from bot.artifact.files import read_regular
 from bot.cli.models import ActivateOption, Int8Option, StoreOption, open_store, publication
+from bot.cli.terminal import progress_console
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def export(
     from bot.publishing.quantisation import quantise
 
     trained = TrainedRun.read(run)
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    console = progress_console()
     searchers = compile_run(trained, quantise if int8 else None, console.print)
     console.print(searchers.int8_note)
     path = publish(

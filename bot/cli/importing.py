@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.models import ActivateOption, Int8Option, StoreOption, open_store, publication
+from bot.printable import printable
 
 
 def import_checkpoint(
@@ -36,14 +37,14 @@ def import_checkpoint(
     target.check_writable(name)
 
     from bot.publishing.export import publish
-    from bot.publishing.import_card import facts, import_card, printable
+    from bot.publishing.import_card import facts, import_card
     from bot.publishing.importing import ImportedModel, compile_import
     from bot.publishing.model_card import sample_prompts, sample_replies
     from bot.publishing.quantisation import quantise
 
     model = ImportedModel.read(file, vocabulary)
     for label, value in facts(model):
-        print(f"{label + ':':16}{value}")
+        print(printable(f"{label + ':':16}{value}"))
     searchers = compile_import(model, quantise if int8 else None, print)
     print(searchers.int8_note)
     replies = sample_replies(model.searcher, model.tokenizer, sample_prompts())

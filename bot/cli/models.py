@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bot.artifact.listing import VersionEntry
 from bot.artifact.manifest import spec_of
 from bot.artifact.store import ModelStore
+from bot.cli.terminal import table_console
 from bot.errors import ArtifactError
+from bot.printable import printable, printable_lines
 from bot.settings import SHIPPED_STORE, load_settings, own_store
 
 app = typer.Typer(
@@ -115,12 +116,9 @@ def _print_table(versions: Sequence[VersionEntry]) -> None:
             "?" if version.size_bytes is None else f"{version.size_bytes / 1e6:.1f} MB",
             ", ".join(version.precisions) or "?",
             f"{version.created_at:%Y-%m-%d %H:%M}" if version.created_at else "?",
-            Text(str(version.problem or "")),  # not markup: a path may hold brackets
+            Text(printable(str(version.problem or ""))),  # not markup: a path may hold brackets
         )
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000  # nothing is folded in a file or a pipe
-    console.print(table)
+    table_console().print(table)
 
 
 @app.command()
@@ -130,10 +128,11 @@ def show(spec: SpecArgument = None, store: StoreOption = None) -> None:
 
     directory = open_store(store).resolve(spec)
     manifest = Manifest.read(directory)
-    print(manifest.to_json())
+    print(printable_lines(manifest.to_json()))
     print(f"Precisions: {', '.join(manifest.precisions)}\n")
     if MODEL_CARD_FILE in manifest.files:
-        print(manifest.read_file(directory, MODEL_CARD_FILE).decode(errors="replace"))
+        card = manifest.read_file(directory, MODEL_CARD_FILE).decode(errors="replace")
+        print(printable_lines(card.replace("\r\n", "\n")))
 
 
 @app.command()
@@ -151,7 +150,8 @@ def graph(
     """Print the searcher's TorchScript graph."""
     from bot.artifact.artifact import Artifact
 
-    print(Artifact.load(open_store(store).resolve(spec), precision=precision).graph())
+    artifact = Artifact.load(open_store(store).resolve(spec), precision=precision)
+    print(printable_lines(artifact.graph()))
 
 
 @app.command()
@@ -159,7 +159,7 @@ def verify(spec: SpecArgument = None, store: StoreOption = None) -> None:
     """Check every file of a version against its manifest."""
     problems = open_store(store).verify(spec)
     for name, problem in problems.items():
-        print(f"{name}: {problem or 'ok'}")
+        print(printable(f"{name}: {problem or 'ok'}"))
     if any(problems.values()):
         raise typer.Exit(1)
 

@@ -14,6 +14,8 @@ from rich.console import Console
 from bot.cli import corpus_options as options
 from bot.cli.corpus import describe, reading_progress
 from bot.cli.evaluation import write_training_report
+from bot.cli.models import open_store
+from bot.cli.terminal import progress_console
 from bot.cli.training_progress import held_out, progress_of, stop_requests
 from bot.errors import UsageError
 
@@ -53,11 +55,12 @@ def train(
         ),
     ] = None,
     base: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="RUN",
-            help="Fine-tune the model of this run, with its vocabulary and sizes.",
-            file_okay=False,
+            metavar="MODEL",
+            help="Fine-tune a model, with its vocabulary and sizes: the folder of a run, NAME or"
+            " NAME/VERSION of the store, or a checkpoint of the PyTorch chatbot tutorial, such as"
+            " 4000_checkpoint.tar.",
         ),
     ] = None,
     resume: Annotated[
@@ -184,6 +187,7 @@ def train(
     from bot.artifact.artifact import resolve_device
     from bot.data.vocabulary import VocabularyConfig
     from bot.model.seq2seq import ModelConfig
+    from bot.publishing.base import read_base
     from bot.training.distributed import resume_command, started_processes
     from bot.training.run import (
         RunConfig,
@@ -195,10 +199,11 @@ def train(
     from bot.training.trainer import Trainer
     from bot.training.training_config import TrainingConfig, check_precision
 
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    console = progress_console()
 
     def start() -> None:
         check_precision(precision, resolved_device)
+        start_from = None
         try:
             words = VocabularyConfig(
                 vocabulary_kind, vocabulary, min_count, drop_unknown=drop_unknown
@@ -221,11 +226,12 @@ def train(
                     *("decoder_layers", "attention", "tie_embeddings"),
                 }
                 _refuse(sizes, "A fine-tuned model keeps the vocabulary and sizes of its base")
+                start_from = read_base(base, open_store(None))
                 model = replace(
-                    RunConfig.read(base).model,
-                    dropout=dropout,
-                    dropout_everywhere=dropout_everywhere,
+                    start_from.model, dropout=dropout, dropout_everywhere=dropout_everywhere
                 )
+                optimizer = "begins anew" if start_from.moments is None else "goes on, too"
+                console.print(f"going on from {start_from.name}; its optimiser {optimizer}")
         except ValueError as error:
             raise UsageError(f"These options do not make a model: {error}.") from error
         corpora = options.parse_sources(corpus or ["smalltalk"], delimiter, encoding)
@@ -253,7 +259,7 @@ def train(
             ),
             vocabulary=words,
             max_target_tokens=max_target_tokens(mix, corpora),
-            base=str(base or ""),
+            base="" if start_from is None else start_from.name,
             command=shlex.join(["python", "-m", "bot", *sys.argv[1:]]),
         )
         console.print("reading the corpora ...")
@@ -263,6 +269,7 @@ def train(
                 config,
                 lambda summary: console.print(describe(summary)),
                 on_bytes=on_bytes,
+                base=start_from,
             )
         for reason, count in dropped.items():
             console.print(f"left out {count:,} with {reason}")

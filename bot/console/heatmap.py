@@ -15,7 +15,7 @@ def heatmap(attention: Attention) -> list[str]:
 
     The first line is the source, in the order of the shades.
     """
-    source, reply = _printable(attention.source), _printable(attention.reply)
+    source, reply = attention.source, attention.reply
     width = min(max(map(cell_len, reply)), _MAX_LABEL_CELLS)
     lines = [" ".join(source)]
     for label, weights in zip(reply, attention.weights, strict=True):
@@ -30,16 +30,9 @@ def heatmap(attention: Attention) -> list[str]:
 
 def alignment(attention: Attention) -> str:
     """On one line: each reply token and the source token that it looked at most."""
-    source, reply = _printable(attention.source), _printable(attention.reply)
-    pairs = zip(reply, attention.weights, strict=True)
+    source = attention.source
+    pairs = zip(attention.reply, attention.weights, strict=True)
     return "; ".join(
         f"{label} \N{LEFTWARDS ARROW} {source[weights.index(max(weights))]}"
         for label, weights in pairs
     )
-
-
-def _printable(labels: list[str]) -> list[str]:
-    return [
-        "".join(character if character.isprintable() else "?" for character in label)
-        for label in labels
-    ]

@@ -4,6 +4,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from bot.printable import printable
+
 
 def lines_from_terminal(prompt: str) -> Iterator[str]:
     """What the user types, with line editing and a history in memory, until ``q``, ``quit`` or end
@@ -52,5 +54,5 @@ def converse(lines: Iterator[str], answer: Callable[[str], list[str]], prefix: s
     """
     reconfigure(sys.stdout)
     for line in lines:
-        first, *rest = answer(line)
+        first, *rest = map(printable, answer(line))
         print("\n".join((prefix + first, *rest)), flush=True)

@@ -104,11 +104,12 @@ def encode_examples(
         chunk = examples[start : start + CHUNK]
         texts = list({text: None for turns, reply in chunk for text in (*turns, reply)})
         ids = dict(zip(texts, tokenizer.encode_batch(texts), strict=True))
+        unknown = tokenizer.unknown_among(texts) if drop_unknown else set()
         for turns, reply in chunk:
             if len(ids[reply]) >= max_target_tokens:
                 dropped[f"a reply of more than {max_target_tokens - 1} tokens"] += 1
                 continue
-            if drop_unknown and (UNK_ID in ids[turns[-1]] or UNK_ID in ids[reply]):
+            if turns[-1] in unknown or reply in unknown:
                 dropped["a word outside the vocabulary"] += 1
                 continue
             fault = nothing_left("prompt", turns[-1]) or nothing_left("reply", reply)

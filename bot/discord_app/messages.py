@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+from bot.printable import without_unprintable
+
 MESSAGE_LIMIT = 2000
 
 FENCE = "```"
@@ -17,8 +19,6 @@ _FENCE_MIN_LIMIT = 80
 
 _USER_MENTION = re.compile(r"<@!?(\d{15,20})>")
 _CUSTOM_EMOJI = re.compile(r"<a?:(\w{2,32}):\d{15,20}>")
-# Lone surrogates have no UTF-8; Discord refuses or drops control characters.
-_UNSENDABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # From the best place to cut to the worst. A cut is where the match ends; white space around it
 # is dropped.
@@ -54,8 +54,11 @@ def readable(content: str, names: Mapping[int, str]) -> str:
 
 
 def sendable(text: str) -> str:
-    """The text without what Discord cannot take, and without white space around it."""
-    return _UNSENDABLE.sub("", text).strip()
+    """The text without what Discord cannot take, and without white space around it.
+
+    Lone surrogates have no UTF-8, and Discord refuses or drops control characters.
+    """
+    return without_unprintable(text).strip()
 
 
 def split_message(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:

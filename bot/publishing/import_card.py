@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 from bot.publishing.importing import MAX_SOURCE_TOKENS, ImportedModel
+from bot.publishing.markdown import cell, without_folders
 from bot.publishing.tutorial_vocabulary import SPECIAL_COUNT
+
+MAX_NAME_CHARACTERS = 100
 
 
 def facts(model: ImportedModel) -> list[tuple[str, str]]:
-    """What was found in the checkpoint, as names and values for people."""
+    """What was found in the checkpoint, as names and values for people; a name may be anything."""
     checkpoint, config = model.checkpoint, model.config
     parameters = sum(parameter.numel() for parameter in model.searcher.parameters())
     ancestor = "pytorch-chatbot, the tutorial's ancestor"
@@ -19,7 +22,7 @@ def facts(model: ImportedModel) -> list[tuple[str, str]]:
     loss = checkpoint.loss
     return [
         ("format", ancestor if checkpoint.is_ancestor else "the PyTorch chatbot tutorial"),
-        ("corpus", printable(checkpoint.vocabulary.name) or "unknown"),
+        ("corpus", without_folders(checkpoint.vocabulary.name)[:MAX_NAME_CHARACTERS] or "unknown"),
         ("words", f"{len(checkpoint.vocabulary.words) - SPECIAL_COUNT:,}"),
         ("text", text),
         ("hidden size", str(config.hidden_size)),
@@ -32,11 +35,6 @@ def facts(model: ImportedModel) -> list[tuple[str, str]]:
     ]
 
 
-def printable(text: str) -> str:
-    """The text, fit for a terminal and a table: a checkpoint may say anything."""
-    return "".join(c for c in text[:100] if c.isprintable() and c not in "|`<>")
-
-
 def import_card(
     name: str, model: ImportedModel, int8_note: str, replies: Sequence[tuple[str, str]]
 ) -> str:
@@ -45,11 +43,11 @@ def import_card(
     :param int8_note: a sentence: how well int8 agrees with float32, or why there is no int8
     :param replies: prompts and the model's replies to them
     """
-    rows = "\n".join(f"| {label} | {value} |" for label, value in facts(model))
-    samples = "\n".join(f"| {prompt} | {printable(reply)} |" for prompt, reply in replies)
+    rows = "\n".join(f"| {label} | {cell(value)} |" for label, value in facts(model))
+    samples = "\n".join(f"| {cell(prompt)} | {cell(reply)} |" for prompt, reply in replies)
     return f"""# {name}
 
-Imported from the checkpoint `{printable(model.file_name)}`, SHA-256 `{model.sha256}`. Nothing was
+Imported from the checkpoint {cell(model.file_name)}, SHA-256 `{model.sha256}`. Nothing was
 trained or rounded: the weights are the checkpoint's, in single precision, and the replies in fp32
 are those of the tutorial's greedy search up to its first end of sentence. {int8_note}
 

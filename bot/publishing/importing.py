@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
+from bot.artifact.artifact import padded
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpora.packages import read_smalltalk
 from bot.data.dataset import encode_examples
 from bot.data.selection import Example
+from bot.errors import CheckpointError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.publishing.export import (
     AGREEMENT_PROMPTS,
     CALIBRATION_PAIRS,
+    PARITY_BATCH,
     PARITY_PROMPTS,
     Int8Data,
     OnProgress,
@@ -29,8 +31,9 @@ from bot.publishing.export import (
     Searchers,
     compile_searchers,
 )
-from bot.publishing.tutorial_checkpoint import GRU_TENSORS, TutorialCheckpoint
+from bot.publishing.tutorial_checkpoint import TutorialCheckpoint
 from bot.publishing.tutorial_vocabulary import SPECIAL_COUNT
+from bot.publishing.tutorial_weights import NEVER, by_our_names
 from bot.text.tokenizer import (
     BOS_ID,
     EOS_ID,
@@ -45,10 +48,6 @@ from bot.text.tokenizer import (
 # Training ended at 10 words and the tutorial's chat cuts nothing. This cuts what no chat line is
 # and bounds the work; the end of a longer one is kept.
 MAX_SOURCE_TOKENS = 100
-# Below any logit, and finite in half precision too.
-NEVER = -1e4
-# tanh(x) is x, to float32's precision, for an x this small; a power of two scales without rounding.
-LINEAR_SCALE = 2.0**-14
 MAX_PARITY_WORDS = 9
 MAX_SMALLTALK_WORDS = 9  # of a turn, as in the tutorial's training
 MIN_SMALLTALK_PAIRS = 200
@@ -77,13 +76,15 @@ class ImportedModel:
     def read(cls, path: Path, vocabulary_path: Path | None = None) -> "ImportedModel":
         """Read a checkpoint.
 
-        :raises CheckpointError, UsageError: as ``TutorialCheckpoint.read`` does
+        :raises CheckpointError, UsageError: as ``TutorialCheckpoint.read`` does; CheckpointError
+            also if nothing can be computed with its weights
         """
         checkpoint = TutorialCheckpoint.read(path, vocabulary_path)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         tokenizer, normalises = to_tokenizer(checkpoint)
         config, searcher = to_searcher(checkpoint)
+        _check_arithmetic(path, config, searcher)
         return cls(checkpoint, config, searcher, tokenizer, normalises, path.name, sha256)
 
 
@@ -115,34 +116,16 @@ def to_tokenizer(checkpoint: TutorialCheckpoint) -> tuple[Tokenizer, bool]:
 
 def to_searcher(checkpoint: TutorialCheckpoint) -> tuple[ModelConfig, GreedySearcher]:
     """The checkpoint's model, in float32 and evaluation mode, and its sizes."""
-    H = checkpoint.hidden_size  # noqa: N806 (as in bot.model)
-    encoder, decoder = checkpoint.encoder, checkpoint.decoder
-    embedding = _with_our_symbols(checkpoint, encoder["embedding.weight"], 0.0)
+    weights = by_our_names(checkpoint, checkpoint.encoder, checkpoint.decoder, NEVER)
     config = ModelConfig(
-        vocabulary_size=embedding.size(0),
-        embedding_size=H,
-        hidden_size=H,
+        vocabulary_size=weights["embedding.weight"].size(0),
+        embedding_size=checkpoint.hidden_size,
+        hidden_size=checkpoint.hidden_size,
         encoder_layers=checkpoint.encoder_layers,
         decoder_layers=checkpoint.decoder_layers,
         attention=checkpoint.attention,
         dropout=0.0,  # not in the file, and of no use but in training
     )
-    weights = {
-        "embedding.weight": embedding,
-        "decoder.combine.weight": decoder["concat.weight"],
-        "decoder.combine.bias": decoder["concat.bias"],
-        "output.weight": _with_our_symbols(checkpoint, decoder["out.weight"], 0.0),
-        "output.bias": _with_our_symbols(checkpoint, decoder["out.bias"], NEVER),
-    }
-    for tensor in GRU_TENSORS:
-        for layer in range(checkpoint.encoder_layers):
-            theirs = f"gru.{tensor}_l{layer}"
-            weights[f"encoder.forwards.{layer}.{tensor}_l0"] = encoder[theirs]
-            weights[f"encoder.backwards.{layer}.{tensor}_l0"] = encoder[f"{theirs}_reverse"]
-        for layer in range(checkpoint.decoder_layers):
-            weights[f"decoder.gru.{tensor}_l{layer}"] = decoder[f"gru.{tensor}_l{layer}"]
-    attention = _attention_weights(decoder, checkpoint.attention, H)
-    weights |= {f"decoder.attention.{name}": tensor for name, tensor in attention.items()}
     model = Seq2Seq(config, PAD_ID)
     model.load_state_dict(weights)
     searcher = GreedySearcher(model, PAD_ID, BOS_ID, EOS_ID)
@@ -150,41 +133,16 @@ def to_searcher(checkpoint: TutorialCheckpoint) -> tuple[ModelConfig, GreedySear
     return config, searcher
 
 
-def _with_our_symbols(checkpoint: TutorialCheckpoint, rows: Tensor, value: float) -> Tensor:
-    """Rows by the checkpoint's ids, (V, ...), as rows by ours, (V + 2, ...).
-
-    ``PAD``, ``BOS`` and ``EOS`` come first, then ``UNK`` and ``SEP``, which the tutorial has not,
-    filled with ``value``.
-    """
-    special = rows[checkpoint.vocabulary.special_ids]
-    ours = rows.new_full((len(SPECIAL_SYMBOLS) - SPECIAL_COUNT, *rows.shape[1:]), value)
-    return torch.cat((special, ours, rows[SPECIAL_COUNT:]))
-
-
-def _attention_weights(decoder: dict[str, Tensor], score: str, hidden: int) -> dict[str, Tensor]:
-    """The tutorial's ``attn.*`` by the names of ``LuongAttention``."""
-    if score == "dot":
-        return {}
-    weight, bias = decoder["attn.attn.weight"], decoder["attn.attn.bias"]
-    if score == "general":
-        return {"memory_projection.weight": weight, "memory_projection.bias": bias}
-    of_query, of_memory = weight[:, :hidden], weight[:, hidden:]
-    v = decoder["attn.v"]
-    if v.dim() == 2:
-        # The ancestor's, (1, H), has no tanh: v · (W [query; memory] + b). What does not depend on
-        # the memory is the same for each source token and changes no weight.
-        return {
-            "query_projection.weight": torch.zeros_like(of_query),
-            "memory_projection.weight": of_memory * LINEAR_SCALE,
-            "memory_projection.bias": torch.zeros_like(bias),
-            "energy.weight": v / LINEAR_SCALE,
-        }
-    return {
-        "query_projection.weight": of_query,
-        "memory_projection.weight": of_memory,
-        "memory_projection.bias": bias,
-        "energy.weight": v.unsqueeze(0),
-    }
+def _check_arithmetic(path: Path, config: ModelConfig, searcher: GreedySearcher) -> None:
+    """See whether weights that are finite make scores that are."""
+    sources = padded(parity_sources(config.vocabulary_size)[:PARITY_BATCH], "cpu")
+    with torch.inference_mode():
+        _, scores, _ = searcher(*sources, MAX_PARITY_WORDS)
+    if not scores.isfinite().all():
+        raise CheckpointError(
+            f"{path} has weights so large that its scores are infinite or no numbers: its training"
+            " diverged; give an earlier checkpoint."
+        )
 
 
 def parity_sources(vocabulary_size: int) -> list[list[int]]:

@@ -11,6 +11,7 @@ import torch
 from bot.artifact.artifact import search_batch
 from bot.model.search import GreedySearcher
 from bot.publishing.export import MAX_REPLY_TOKENS
+from bot.publishing.markdown import cell, command_without_folders, without_folders
 from bot.text.tokenizer import Tokenizer
 from bot.training.held_out import HeldOutLoss
 from bot.training.run import RunConfig
@@ -58,8 +59,11 @@ def model_card(
     """
     model = config.model
     turns = config.mix.max_source_turns
-    corpora = "\n".join(f"| {corpus.source} | {corpus.weight:g} | |" for corpus in config.corpora)
-    samples = "\n".join(f"| {_cell(prompt)} | {_cell(reply)} | |" for prompt, reply in replies)
+    corpora = "\n".join(
+        f"| {cell(without_folders(corpus.source))} | {corpus.weight:g} | |"
+        for corpus in config.corpora
+    )
+    samples = "\n".join(f"| {cell(prompt)} | {cell(reply)} | |" for prompt, reply in replies)
     return f"""# {name}
 
 A GRU encoder-decoder with Luong attention ({model.attention}) that answers \
@@ -86,10 +90,10 @@ decoder |
 ## Training
 
 ```
-{config.command}
+{command_without_folders(config.command)}
 ```
 
-{f"Fine-tuned from the run {config.base}. " if config.base else ""}\
+{f"Fine-tuned from {cell(without_folders(config.base))}. " if config.base else ""}\
 {_how_trained(config, steps, processes)}; \
 {hours:.1f} hours with torch {torch.__version__} on a machine with {os.cpu_count()} cores \
 ({platform.machine()}).
@@ -137,7 +141,3 @@ def _measured(held_out: HeldOutLoss) -> str:
         f"{held_out.perplexity:.2f} perplexity a token, {held_out.bits_per_character:.3f} bits a"
         " character, on conversations that were never trained on."
     )
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -8,6 +8,7 @@ Both are a ``torch.save`` of a dict: ``en`` and ``de`` are the state dicts of en
   and scores ``concat`` attention without the ``tanh``.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ from bot.publishing.tutorial_vocabulary import (
 from bot.publishing.untrusted import load_untrusted
 
 GRU_TENSORS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+# What float32 holds, or nearly; there is no arithmetic for most of the others.
+WEIGHT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+# nn.DataParallel, DistributedDataParallel and torch.compile put these before their module's names.
+WRAPPERS = ("module", "_orig_mod")
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class TutorialCheckpoint:
     :param attention: ``dot``, ``general`` or ``concat``
     :param iteration: steps of training, ``None`` if it does not say
     :param loss: of the last iteration, nats a token, ``None`` if it does not say
+    :param encoder_optimizer, decoder_optimizer: whatever stands for their state dicts, unchecked
     """
 
     is_ancestor: bool
@@ -52,6 +58,8 @@ class TutorialCheckpoint:
     attention: str
     iteration: int | None
     loss: float | None
+    encoder_optimizer: Any
+    decoder_optimizer: Any
 
     @property
     def hidden_size(self) -> int:
@@ -90,12 +98,16 @@ def _checked(
     V = len(vocabulary.words)  # noqa: N806 (shapes are named as in bot.model)
     encoder = _tensors(values["en"], f"{path}: the encoder (en)")
     decoder = _tensors(values["de"], f"{path}: the decoder (de)")
-    rows = encoder.get("embedding.weight", torch.empty(V)).size(0)
+    embedding = encoder.get("embedding.weight")
+    if embedding is None or embedding.dim() != 2 or not embedding.size(1):
+        raise CheckpointError(
+            f"{path} has no matrix embedding.weight in its encoder (en); give {CHECKPOINT}."
+        )
+    rows, H = embedding.shape  # noqa: N806 (as in bot.model)
     if rows != V:
         raise CheckpointError(
             f"{path} has embeddings of {rows} words and its vocabulary has {V}; {SAVE_AGAIN}."
         )
-    H = decoder.get("gru.weight_hh_l0", torch.empty(0, 0)).size(-1)  # noqa: N806 (as in bot.model)
     encoder_layers, decoder_layers = _layers(encoder), _layers(decoder)
     if not 1 <= decoder_layers <= 2 * encoder_layers:
         raise CheckpointError(
@@ -103,7 +115,7 @@ def _checked(
             " in en and de); the tutorial's have 1 or more, and the decoder twice the encoder's at"
             " most."
         )
-    embedding = {"embedding.weight": (V, H)}
+    of_embedding = {"embedding.weight": (V, H)}
     attention = "dot"
     of_attention: dict[str, tuple[int, ...]] = {}
     if "attn.v" in decoder:
@@ -117,22 +129,19 @@ def _checked(
     _check_shapes(
         f"{path}: the encoder (en)",
         encoder,
-        embedding | _gru_shapes(H, encoder_layers, directions=2),
+        of_embedding | _gru_shapes(H, encoder_layers, directions=2),
     )
     _check_shapes(
         f"{path}: the decoder (de)",
         decoder,
-        embedding | _gru_shapes(H, decoder_layers, directions=1) | out | of_attention,
+        of_embedding | _gru_shapes(H, decoder_layers, directions=1) | out | of_attention,
     )
     if not torch.equal(encoder["embedding.weight"], decoder["embedding.weight"]):
         raise CheckpointError(
             f"{path} has other embeddings in its encoder than in its decoder; only models that"
             " share them, as the tutorial's do, can be imported."
         )
-    iteration = values.get("iteration")
-    loss = values.get("loss")
-    if isinstance(loss, Tensor) and loss.numel() == 1:
-        loss = loss.item()
+    iteration = number(values.get("iteration"))
     return TutorialCheckpoint(
         is_ancestor,
         vocabulary,
@@ -141,32 +150,62 @@ def _checked(
         encoder_layers,
         decoder_layers,
         attention,
-        iteration if isinstance(iteration, int) else None,
-        float(loss) if isinstance(loss, (int, float)) else None,
+        None if iteration is None else int(iteration),
+        number(values.get("loss")),
+        values.get("en_opt"),
+        values.get("de_opt"),
     )
+
+
+def number(value: Any) -> float | None:
+    """A finite number, also one in a tensor; ``None`` for anything else."""
+    if isinstance(value, Tensor):
+        if value.numel() != 1 or not is_plain(value):
+            return None
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # Python's integers have no bounds
+        return None
 
 
 def _tensors(values: Any, what: str) -> dict[str, Tensor]:
     if not isinstance(values, Mapping):
         raise CheckpointError(f"{what} is no state dict; give {CHECKPOINT}.")
     tensors = {}
-    for name, value in values.items():
-        # A file can claim a tensor of any size that repeats one number.
-        if (
-            not isinstance(value, Tensor)
-            or value.layout != torch.strided
-            or value.device.type != "cpu"
-            or not value.is_floating_point()
-            or value.untyped_storage().nbytes() < value.numel() * value.element_size()
-        ):
+    for wrapped, value in values.items():
+        if not isinstance(wrapped, str):
+            raise CheckpointError(f"{what} has names that are no text; give {CHECKPOINT}.")
+        name = ".".join(part for part in wrapped.split(".") if part not in WRAPPERS)
+        if name in tensors:
+            raise CheckpointError(f"{what} has {name} twice, as {wrapped} too; give {CHECKPOINT}.")
+        if not is_plain(value):
             raise CheckpointError(f"{what} has in {name} no tensor of weights; give {CHECKPOINT}.")
-        if not value.isfinite().all():
+        if value.dtype not in WEIGHT_DTYPES:
             raise CheckpointError(
-                f"{what} has NaN or infinite weights in {name}: its training diverged; give an"
-                " earlier checkpoint."
+                f"{what} has in {name} numbers of {value.dtype}, which are no weights of the"
+                f" tutorial's model; give {CHECKPOINT}."
             )
-        tensors[str(name)] = value.detach().float()
+        tensors[name] = value.detach().float()
+        if not tensors[name].isfinite().all():
+            raise CheckpointError(
+                f"{what} has NaN or infinite weights in {name}, or some too large for single"
+                " precision: its training diverged; give an earlier checkpoint."
+            )
     return tensors
+
+
+def is_plain(value: Any) -> bool:
+    """Whether this is a tensor, dense and in memory: one can claim any size and repeat a number."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+        and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+    )
 
 
 def _layers(state: Mapping[str, Tensor]) -> int:

@@ -4,6 +4,7 @@ Both keep the attributes of an object of a class ``Voc``: the tutorial as ``voc_
 checkpoint, its ancestor as the object itself in a file of its own, ``voc.tar``.
 """
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +61,8 @@ class Vocabulary:
             )
         if sorted(words[:SPECIAL_COUNT]) != ["EOS", "PAD", "SOS"]:
             raise CheckpointError(
-                f"{what} begins with {words[:SPECIAL_COUNT]} and not with PAD, SOS and EOS;"
-                f" {SAVE_AGAIN}."
+                f"{what} begins with {reprlib.repr(words[:SPECIAL_COUNT])} and not with PAD, SOS"
+                f" and EOS; {SAVE_AGAIN}."
             )
         if len(words) == SPECIAL_COUNT:
             raise CheckpointError(f"{what} holds no word; {SAVE_AGAIN}.")
@@ -69,14 +70,15 @@ class Vocabulary:
             index = word2index.get(word)
             if not isinstance(index, int) or index != number:
                 raise CheckpointError(
-                    f"{what} has {word!r} as word {number} in index2word and as {index!r} in"
-                    f" word2index; {SAVE_AGAIN}."
+                    f"{what} has {reprlib.repr(word)} as word {number} in index2word and as"
+                    f" {reprlib.repr(index)} in word2index; {SAVE_AGAIN}."
                 )
         for name in ("num_words", "n_words"):
             count = values.get(name)
             if isinstance(count, int) and count != len(words):
                 raise CheckpointError(
-                    f"{what} has {len(words)} words and says it has {count}; {SAVE_AGAIN}."
+                    f"{what} has {len(words)} words and says it has {reprlib.repr(count)};"
+                    f" {SAVE_AGAIN}."
                 )
         name = values.get("name")
         return cls(name if isinstance(name, str) else "", words)
@@ -109,5 +111,5 @@ def vocabulary_beside(path: Path) -> Path:
             return candidate
     raise CheckpointError(
         f"{path} holds no vocabulary, voc_dict, and there is no {VOCABULARY_FILE} beside"
-        f" it; name {VOCABULARY} with --vocabulary."
+        f" it; put {VOCABULARY} there, or name it to import-checkpoint with --vocabulary."
     )

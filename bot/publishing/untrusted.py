@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from bot.artifact.files import check_regular
 from bot.errors import CheckpointError
 
 
@@ -25,6 +26,7 @@ def load_untrusted(path: Path, expected: str, *, allowed_class: str | None = Non
     """
     stand_ins: list[Any] = []
     try:
+        check_regular(path)
         if allowed_class is not None:
             # The way a pickle names a class: the letter c, the module and the name, a line each.
             named = re.findall(rb"c([\w.]+)\n%b\n" % allowed_class.encode(), path.read_bytes())

@@ -13,6 +13,7 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 from tokenizers import Tokenizer as Backend
 
 from bot.errors import TokenizerError
+from bot.printable import printable, without_unprintable
 
 PAD, BOS, EOS, UNK, SEP = "<pad>", "<bos>", "<eos>", "<unk>", "<sep>"
 SPECIAL_SYMBOLS = (PAD, BOS, EOS, UNK, SEP)
@@ -75,6 +76,11 @@ class Tokenizer:
         """How many ids there are, special symbols included."""
         return self._backend.get_vocab_size()
 
+    @property
+    def is_word_level(self) -> bool:
+        """Whether its tokens are words, so that there are texts which it cannot write."""
+        return isinstance(self._backend.model, models.WordLevel)
+
     def normalise(self, text: str) -> str:
         """The text as the tokenizer sees it: what survives of it."""
         normalizer = self._backend.normalizer
@@ -94,8 +100,18 @@ class Tokenizer:
 
     def knows(self, text: str) -> bool:
         """Whether the vocabulary has every token of the text, as normalised."""
-        ids = self._backend.encode(well_formed(text), add_special_tokens=False).ids
-        return not {UNK_ID, PAD_ID}.intersection(ids)  # PAD: what is to be left out
+        return not self.unknown_among([text])
+
+    def unknown_among(self, texts: Sequence[str]) -> set[str]:
+        """The texts that hold a token which the vocabulary has not, on all cores."""
+        encodings = self._backend.encode_batch(
+            [well_formed(text) for text in texts], add_special_tokens=False
+        )
+        return {
+            text
+            for text, encoding in zip(texts, encodings, strict=True)
+            if {UNK_ID, PAD_ID}.intersection(encoding.ids)  # PAD: what is to be left out
+        }
 
     def encode_source(self, *turns: str) -> list[int]:
         """The ids that the encoder reads when a reply is to be written.
@@ -124,9 +140,10 @@ class Tokenizer:
         return [*ids[max(0, len(ids) - self.max_source_tokens + 1) :], EOS_ID]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of the ids; special symbols and broken bytes leave no trace."""
+        """The text of the ids; special symbols, broken bytes and what is unprintable leave no
+        trace."""
         text = self._backend.decode(list(ids), skip_special_tokens=True)
-        return text.replace("\N{REPLACEMENT CHARACTER}", "").strip()
+        return without_unprintable(text).replace("\N{REPLACEMENT CHARACTER}", "").strip()
 
     def labels(self, ids: Sequence[int]) -> list[str]:
         """A legible text for each token, for pictures and tables.
@@ -147,7 +164,7 @@ class Tokenizer:
             if text.endswith("\N{REPLACEMENT CHARACTER}"):
                 labels.append("\N{HORIZONTAL ELLIPSIS}")
                 continue
-            labels.append(text.strip() or "\N{OPEN BOX}")
+            labels.append(printable(text.strip()) or "\N{OPEN BOX}")
             pending = []
         return labels
 

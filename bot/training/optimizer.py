@@ -1,6 +1,6 @@
 """The optimiser: which parameters learn at which rate, and whose gradients are clipped together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -80,6 +80,22 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """The moments, to be saved."""
         return self.adam.state_dict()
+
+    def take_over(self, moments: Mapping[Tensor, Mapping[str, Tensor]]) -> None:
+        """Go on with the moments of another optimiser.
+
+        :param moments: Adam's ``step``, ``exp_avg`` and ``exp_avg_sq`` of every parameter
+        """
+        state = self.adam.state_dict()
+        for group, numbered in zip(self.adam.param_groups, state["param_groups"], strict=True):
+            for parameter, number in zip(group["params"], numbered["params"], strict=True):
+                # Copies: each parameter counts its own steps, and the fused kernel reads memory
+                # as it lies.
+                state["state"][number] = {
+                    name: moment.clone(memory_format=torch.contiguous_format)
+                    for name, moment in moments[parameter].items()
+                }
+        self.adam.load_state_dict(state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take moments over.

@@ -18,6 +18,7 @@ from bot.errors import CheckpointError, CorpusError, UsageError
 from bot.model.seq2seq import ModelConfig
 from bot.text.tokenizer import Tokenizer
 from bot.training import checkpoint
+from bot.training.base import Base
 from bot.training.files import write_atomically
 from bot.training.training_config import TrainingConfig
 
@@ -31,7 +32,7 @@ class RunConfig:
 
     :param max_source_tokens: the longest source, ``EOS`` included
     :param max_target_tokens: the longest target, ``EOS`` included
-    :param base: the folder of the run that this one fine-tunes; its vocabulary and sizes are kept
+    :param base: what the run fine-tunes, for the model card
     :param command: what was typed to start it, for the model card
     """
 
@@ -95,6 +96,7 @@ def prepare(
     on_corpus: Callable[[CorpusSummary], None] = lambda summary: None,
     *,
     on_bytes: Callable[[int], None] = lambda count: None,
+    base: Base | None = None,
 ) -> Counter[str]:
     """Make a run's folder: mix the corpora, learn the vocabulary, encode the pairs.
 
@@ -103,11 +105,11 @@ def prepare(
 
     :param on_corpus: called after each corpus with what became of it
     :param on_bytes: called now and then with how many more bytes of files were read
+    :param base: the model to go on from, of the sizes in ``config``; its vocabulary is kept
     :return: how many of the corpora's examples were left out, by the reason
     :raises UsageError: if a source is not known, a setting cannot be used, or the folder already
         holds a run or cannot be written to
     :raises CorpusError: if a corpus cannot be read, or leaves nothing to train on
-    :raises CheckpointError: if the base cannot be read
     """
     if (run / checkpoint.RUN_FILE).exists():
         raise UsageError(
@@ -115,7 +117,7 @@ def prepare(
         )
     made = make_folder(run, "--run")
     try:
-        return _fill(run, config, on_corpus, on_bytes)
+        return _fill(run, config, on_corpus, on_bytes, base)
     except BaseException:
         remove_empty(made)
         raise
@@ -126,11 +128,9 @@ def _fill(
     config: RunConfig,
     on_corpus: Callable[[CorpusSummary], None],
     on_bytes: Callable[[int], None],
+    base: Base | None,
 ) -> Counter[str]:
-    base = Path(config.base) if config.base else None
-    tokenizer = read_tokenizer(base, config) if base else None
-    weights = read_weights(base) if base else None
-    vocabulary = RunConfig.read(base).vocabulary if base else config.vocabulary
+    vocabulary = base.vocabulary if base else config.vocabulary
     examples = mix(
         config.corpora,
         config.mix,
@@ -138,13 +138,15 @@ def _fill(
         on_bytes=on_bytes,
         count=vocabulary.word_counter(),
     )
-    if tokenizer is None:
+    limits = (config.max_source_tokens, config.mix.max_source_turns)
+    if base is None:
         tokenizer = vocabulary.learn(
-            ((turns[-1], reply) for turns, reply in examples["train"]),
-            config.max_source_tokens,
-            config.mix.max_source_turns,
+            ((turns[-1], reply) for turns, reply in examples["train"]), *limits
         )
-    model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
+        model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
+    else:
+        tokenizer = Tokenizer.from_json(base.tokenizer.to_json(), *limits)
+        model = config.model
     given = len(examples["train"])
     dropped: Counter[str] = Counter()
     splits = {
@@ -161,11 +163,11 @@ def _fill(
     left = len(splits["train"])
     if left * NEARLY_NOTHING < given or not left:
         reasons = "".join(f", {count:,} have {reason}" for reason, count in dropped.most_common())
-        hint = (
-            "lower --min-count, or give --vocabulary-kind bpe, which knows every word"
-            if vocabulary.kind == "word" and given
-            else "give more dialogue, or let the filters pass more, as --no-clean does"
-        )
+        hint = "give more dialogue, or let the filters pass more, as --no-clean does"
+        if vocabulary.kind == "word" and given:
+            hint = "lower --min-count, or give --vocabulary-kind bpe, which knows every word"
+            if base is not None:
+                hint = f"give dialogue in words that {base.name} knows"
         raise CorpusError(
             f"The corpora leave {f'{left:,} of {given:,} pairs' if left else 'nothing'} to train"
             f" on{reasons}; {hint}: python -m bot train --help."
@@ -175,8 +177,10 @@ def _fill(
     checkpoint.save_atomically(
         {name: asdict(split) for name, split in splits.items()}, run / checkpoint.DATA_FILE
     )
-    if weights is not None:
-        checkpoint.save_atomically(weights, run / checkpoint.BASE_FILE)
+    if base is not None:
+        checkpoint.save_atomically(
+            {"model": base.weights, "moments": base.moments}, run / checkpoint.BASE_FILE
+        )
     # Last: a folder with run.json is complete.
     replace(config, model=model, vocabulary=vocabulary).write(run)
     return dropped

@@ -127,7 +127,7 @@ class Trainer:
     def resume(self) -> None:
         """Continue where the checkpoint was written.
 
-        If none was written yet that is the beginning: the weights of the run that this one
+        If none was written yet that is the beginning: the weights of the model that this run
         fine-tunes, or random ones. What was logged after the checkpoint will be logged again, and
         is forgotten.
 
@@ -177,9 +177,17 @@ class Trainer:
     def _take_base_weights(self, path: Path) -> None:
         if not path.exists():
             return
+        state = checkpoint.load(path)
         try:
-            self.model.load_state_dict(checkpoint.load(path))
-        except RuntimeError as error:
+            self.model.load_state_dict(state["model"])
+            if state["moments"] is not None:
+                self.optimizer.take_over(
+                    {
+                        parameter: state["moments"][name]
+                        for name, parameter in self.model.named_parameters()
+                    }
+                )
+        except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"{path} is of a model of another shape.") from error
 
     def train(self, on_step: OnStep, stop: Callable[[], bool]) -> bool:

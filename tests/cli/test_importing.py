@@ -46,6 +46,35 @@ def test_a_version_is_activated_only_if_wanted(tmp_path: Path) -> None:
     assert '"language": "de"' in manifest
 
 
+def test_a_vocabulary_cannot_command_a_terminal(tmp_path: Path) -> None:
+    values = TutorialModel("dot", 4, 1, 1).checkpoint()
+    voc = values["voc_dict"]
+    evil = ("\x1b[2J", "\x9b2J", "\x1b]0;owned\a", "\u202e", "\x7f", "\r")
+    words = [f"w{i}{evil[i % len(evil)]}" for i in range(len(voc["index2word"]) - 3)]
+    numbered = [*list(voc["index2word"].values())[:3], *words]
+    values["voc_dict"] = voc | {
+        "index2word": dict(enumerate(numbered)),
+        "word2index": {word: i for i, word in enumerate(numbered) if i > 2},
+        "name": "\x1b[2J",
+    }
+    path, store = tmp_path / "a\x1b[2J.tar", tmp_path / "store"
+    torch.save(values, path)
+    arguments = ["--name=evil", f"--store={store}", "--no-int8"]
+    imported = CliRunner().invoke(app, ["import-checkpoint", str(path), *arguments])
+    assert imported.exit_code == 0, imported.output
+    shown = CliRunner().invoke(app, ["models", "show", "evil", f"--store={store}"])
+    assert "How it talks" in shown.output
+    chat = bot(
+        *("chat", "--model=evil", "--show-scores", "--beam=2"),
+        stdin=f"{words[1]}\n/attention\n/beam \x1b[2J\n".encode(),
+        MODEL_STORE=str(store),
+    )
+    said = chat.stdout.decode()
+    assert re.search(r"w\d", said), chat.stderr.decode()
+    for text in (imported.output, shown.output, said, chat.stderr.decode()):
+        assert not [c for c in text if not c.isprintable() and c not in "\n\t"]
+
+
 @pytest.mark.parametrize("kind", ["folder", "foreign", "name"])
 def test_what_cannot_be_imported_is_one_sentence(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.tar"

@@ -3,7 +3,7 @@ from bot.console.heatmap import alignment, heatmap
 
 ATTENTION = Attention(
     ["do", "you", "like", "tea", "?"],
-    ["Tea", "is", "\x1b[31m"],
+    ["Tea", "is", "!"],
     [[0.0, 0.0, 0.0, 1.0, 0.0], [0.25, 0.0, 0.5, 0.25, 0.0], [0.05, 0.05, 0.05, 0.8, 0.05]],
 )
 
@@ -11,9 +11,9 @@ ATTENTION = Attention(
 def test_a_heat_map_has_the_source_and_a_line_for_each_reply_token() -> None:
     assert heatmap(ATTENTION) == [
         "do you like tea ?",
-        "Tea   |   \u2588 | tea 1.00",
-        "is    |\u2591 \u2592\u2591 | like 0.50, do 0.25",
-        "?[31m |   \u2593 | tea 0.80",
+        "Tea |   \u2588 | tea 1.00",
+        "is  |\u2591 \u2592\u2591 | like 0.50, do 0.25",
+        "!   |   \u2593 | tea 0.80",
     ]
 
 
@@ -30,4 +30,4 @@ def test_columns_stay_straight_beside_wide_characters_and_long_words() -> None:
 
 
 def test_an_alignment_names_the_darkest_source_token_of_each_reply_token() -> None:
-    assert alignment(ATTENTION) == "Tea \u2190 tea; is \u2190 like; ?[31m \u2190 tea"
+    assert alignment(ATTENTION) == "Tea \u2190 tea; is \u2190 like; ! \u2190 tea"

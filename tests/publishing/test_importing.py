@@ -178,6 +178,15 @@ def test_the_card_says_where_the_model_is_from(dot: TutorialModel, tmp_path: Pat
     assert artifact.manifest.description == "Imported from 4000_checkpoint.tar."
 
 
+def test_the_card_holds_no_absolute_path(dot: TutorialModel, tmp_path: Path) -> None:
+    values = dot.checkpoint()
+    values["voc_dict"] = values["voc_dict"] | {"name": "/home/mo/movies|\x1b[2J"}
+    torch.save(values, tmp_path / "a.tar")
+    card = import_card("mine", ImportedModel.read(tmp_path / "a.tar"), "", [])
+    assert "\n| corpus | movies\\|[2J |\n" in card
+    assert str(tmp_path) not in card
+
+
 @pytest.mark.parametrize("layout", ["beside", "scripts", "option"])
 def test_the_ancestors_vocabulary_is_found(tmp_path: Path, layout: str) -> None:
     model = TutorialModel("general", 8, 1, 1, ancestor=True)

@@ -1,18 +1,25 @@
 """The first model card says what is true of the run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.data.mixing import WeightedCorpus
 from bot.data.vocabulary import VocabularyConfig
 from bot.publishing.model_card import model_card
 from bot.training.held_out import HeldOutLoss
 from bot.training.run import RunConfig
 
 
-def card_of(config: RunConfig, processes: int = 1, **training: Any) -> str:
+def card_of(
+    config: RunConfig,
+    processes: int = 1,
+    replies: Sequence[tuple[str, str]] = (("Hi!", "Hello."),),
+    **training: Any,
+) -> str:
     return model_card(
         "mine",
         replace(config, training=replace(config.training, **training)),
@@ -22,7 +29,7 @@ def card_of(config: RunConfig, processes: int = 1, **training: Any) -> str:
         hours=0.1,
         held_out=HeldOutLoss(2.0, 1.0),
         int8_note="The int8 variant answers like fp32.",
-        replies=[("Hi!", "Hello.")],
+        replies=replies,
     )
 
 
@@ -63,3 +70,29 @@ def test_a_card_names_what_was_optimised_and_how(config: RunConfig) -> None:
 def test_a_card_counts_the_pairs_of_every_process(config: RunConfig) -> None:
     assert "200 steps of 32 pairs, " in card_of(config)
     assert "200 steps of 32 pairs in each of 2 processes, " in card_of(config, processes=2)
+
+
+def test_a_card_holds_no_absolute_path(config: RunConfig) -> None:
+    card = card_of(
+        replace(
+            config,
+            corpora=(WeightedCorpus("jsonl:/home/mo/secret plans/talk.jsonl"),),
+            base="/home/mo/runs/base",
+            command="python -m bot train --run=/home/mo/runs/x --corpus"
+            " 'jsonl:/home/mo/secret plans/talk.jsonl@2' --base /home/mo/runs/base"
+            " --corpus ~mo/more.tsv --delimiter=/ --corpus data/kept.tsv",
+        )
+    )
+    assert "mo/" not in card
+    assert "secret plans" not in card
+    assert "| jsonl:talk.jsonl | 1 |" in card
+    assert "Fine-tuned from base." in card
+    assert (
+        "\npython -m bot train --run=x --corpus jsonl:talk.jsonl@2 --base base"
+        " --corpus more.tsv --delimiter=/ --corpus data/kept.tsv\n"
+    ) in card
+
+
+def test_a_card_is_a_table_whatever_the_replies(config: RunConfig) -> None:
+    card = card_of(config, replies=[("a|b\nc", "\x1b[2J<b>\u202e")])
+    assert "\n| a\\|b c | [2J&lt;b> | |\n" in card

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import pickle
 import tarfile
 import zipfile
@@ -91,14 +92,18 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     ("two orders", lambda v: v["voc_dict"]["word2index"].clear(), "in word2index"),
     ("miscounted", lambda v: v["voc_dict"].update(num_words=12), "says it has 12"),
     ("fewer words", fewer_words, "embeddings of 210 words and its vocabulary has 209"),
-    ("embedding size", wide_embedding, r"\(210, 5\) where the tutorial's model would have"),
+    (
+        "embedding size",
+        wide_embedding,
+        r"\(12, 4\) where the tutorial's model would have \(15, 5\)",
+    ),
     ("no decoder layer", lambda v: v["de"].pop("gru.weight_hh_l0"), "decoder layers of GRU"),
     ("layer is cut", lambda v: v["en"].pop("gru.bias_hh_l1"), "no gru.bias_hh_l1"),
     ("one direction", lambda v: v["en"].pop("gru.weight_ih_l0_reverse"), "l0_reverse"),
     ("no output", lambda v: v["de"].pop("out.weight"), "no out.weight"),
     ("NaN", shared_nan, "NaN or infinite weights in out.bias"),
     ("no weights", lambda v: v["de"].update({"out.bias": "x"}), "no tensor of weights"),
-    ("integers", lambda v: v["de"].update({"out.bias": torch.arange(210)}), "no tensor of weights"),
+    ("integers", lambda v: v["de"].update({"out.bias": torch.arange(210)}), "torch.int64, which"),
     ("a number as a tensor", repeated, "no tensor of weights"),
     ("unshared embeddings", untied, "other embeddings"),
     ("more than known", lambda v: v["en"].update({"norm.weight": torch.ones(4)}), "norm.weight"),
@@ -118,6 +123,46 @@ def test_a_checkpoint_whose_parts_do_not_fit_is_an_error(
         TutorialCheckpoint.read(path)
     assert str(path) in str(error.value)
     assert str(error.value).count(".\n") == 0
+
+
+@pytest.mark.parametrize("wrapped", ["module.{}", "_orig_mod.{}", "_orig_mod.module.{}", "gru."])
+def test_a_checkpoint_of_a_wrapped_model_is_read_as_that_of_the_model(
+    tmp_path: Path, wrapped: str
+) -> None:
+    plain = TutorialModel("general", 4, 2, 1).checkpoint()
+    torch.save(plain, tmp_path / "plain.tar")
+    values = dict(plain)
+    for part in ("en", "de"):
+        values[part] = {
+            name.replace("gru.", "gru._orig_mod.") if wrapped == "gru." else wrapped.format(name): t
+            for name, t in plain[part].items()
+        }
+    torch.save(values, tmp_path / "a.tar")
+    expected = TutorialCheckpoint.read(tmp_path / "plain.tar")
+    found = TutorialCheckpoint.read(tmp_path / "a.tar")
+    assert (found.encoder_layers, found.decoder_layers, found.attention) == (2, 1, "general")
+    for theirs, ours in ((expected.encoder, found.encoder), (expected.decoder, found.decoder)):
+        assert theirs.keys() == ours.keys()
+        assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
+
+
+def test_a_name_that_is_there_with_and_without_its_wrapper_is_refused(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    values["en"]["module.gru.bias_ih_l0"] = values["en"]["gru.bias_ih_l0"]
+    torch.save(values, tmp_path / "a.tar")
+    with pytest.raises(CheckpointError, match=r"gru\.bias_ih_l0 twice, as module\.gru"):
+        TutorialCheckpoint.read(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("which", ["checkpoint", "vocabulary"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, which: str) -> None:
+    pipe = tmp_path / "pipe.tar"
+    os.mkfifo(pipe)
+    model = TutorialModel("dot", 4, 1, 1, ancestor=True).save(tmp_path / "a.tar")
+    files = (pipe, None) if which == "checkpoint" else (model, pipe)
+    with pytest.raises(CheckpointError, match=r"pipe\.tar cannot be read \(not a regular file\)"):
+        TutorialCheckpoint.read(*files)
 
 
 def foreign(kind: str) -> bytes:

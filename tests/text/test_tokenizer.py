@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.errors import TokenizerError
+from bot.printable import without_unprintable
 from bot.text.tokenizer import (
     BOS_ID,
     EOS_ID,
@@ -58,7 +59,7 @@ def test_bpe_keeps_case_punctuation_and_any_script(bpe: Tokenizer, text: str) ->
 @example("\udc00\ud800")
 @example("@everyone ```code``` \u202e\x00\x1b")
 def test_bpe_decodes_what_it_encodes(bpe: Tokenizer, text: str) -> None:
-    kept = bpe.normalise(text).replace("\N{REPLACEMENT CHARACTER}", "").strip()
+    kept = without_unprintable(bpe.normalise(text)).replace("\N{REPLACEMENT CHARACTER}", "").strip()
     assert bpe.decode(bpe.encode(text)) == kept
 
 
@@ -239,3 +240,11 @@ def test_each_token_has_a_label(bpe: Tokenizer, ids: list[int]) -> None:
     labels = bpe.labels(ids)
     assert len(labels) == len(ids)
     assert all(label and label == label.strip() for label in labels)
+
+
+def test_a_vocabulary_may_hold_anything_and_its_text_is_printable() -> None:
+    flag = "\N{WAVING BLACK FLAG}\N{ZERO WIDTH JOINER}"
+    vocabulary = {"\x1b[2J": 5, "\u202ehow": 6, flag: 7, "\x9b": 8}
+    tokenizer = word_level(vocabulary, max_source_tokens=9)
+    assert tokenizer.decode([5, 6, 7, 8]) == f"[2J how {flag}"
+    assert tokenizer.labels([5, 6, 7, 8]) == [r"\x1b[2J", r"\u202ehow", flag, r"\x9b"]
