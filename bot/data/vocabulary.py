@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot.errors import CorpusError
-from bot.text.tokenizer import SPECIAL_SYMBOLS, Tokenizer, train_bpe, train_word_level, word_level
+from bot.text.tokenizer import (
+    SPECIAL_SYMBOLS,
+    Tokenizer,
+    train_bpe,
+    train_whitespace,
+    train_word_level,
+    word_level,
+)
 from bot.text.words import count_words
 
 SAMPLED_TEXTS = 1000  # enough to see whether a vocabulary fits the texts
@@ -15,22 +22,22 @@ SAMPLED_TEXTS = 1000  # enough to see whether a vocabulary fits the texts
 class VocabularyConfig:
     """How text becomes tokens.
 
-    :param kind: byte-level BPE, or the tutorial's words
+    :param kind: byte-level BPE, the tutorial's words, or what stands between white space
     :param size: tokens to learn at most, special symbols included
-    :param min_count: rarer words are left out (``word`` only)
+    :param min_count: rarer words are left out (not of ``bpe``)
     :param drop_unknown: whether examples whose prompt or reply holds a word that is not in the
-        vocabulary are dropped, held-out ones too (``word`` only); the tutorial's
+        vocabulary are dropped, held-out ones too (not of ``bpe``); the tutorial's
         ``trimRareWords``
     """
 
-    kind: Literal["bpe", "word"] = "bpe"
+    kind: Literal["bpe", "word", "whitespace"] = "bpe"
     size: int = 6000
     min_count: int = 1
     drop_unknown: bool = False
 
     def __post_init__(self) -> None:
         if self.kind == "bpe" and (self.min_count > 1 or self.drop_unknown):
-            raise ValueError("byte-level BPE knows every word; rare words are for kind word")
+            raise ValueError("byte-level BPE knows every word; rare words are for words")
 
     def learn(
         self, pairs: Iterable[tuple[str, str]], max_source_tokens: int, max_source_turns: int
@@ -39,17 +46,15 @@ class VocabularyConfig:
 
         :raises CorpusError: if most prompts, or most replies, would have no word that is learnt
         """
-        if self.kind == "word":
-            pairs = list(pairs)
-            texts = (text for pair in pairs for text in pair)
-            tokenizer = train_word_level(
-                texts, self.min_count, self.size, max_source_tokens, max_source_turns
-            )
-            self._check_words(tokenizer, "prompts", [prompt for prompt, _ in pairs])
-            self._check_words(tokenizer, "replies", [reply for _, reply in pairs])
-            return tokenizer
+        pairs = list(pairs)
         texts = (text for pair in pairs for text in pair)
-        return train_bpe(texts, self.size, max_source_tokens, max_source_turns)
+        if self.kind == "bpe":
+            return train_bpe(texts, self.size, max_source_tokens, max_source_turns)
+        train = train_word_level if self.kind == "word" else train_whitespace
+        tokenizer = train(texts, self.min_count, self.size, max_source_tokens, max_source_turns)
+        self._check_words(tokenizer, "prompts", [prompt for prompt, _ in pairs])
+        self._check_words(tokenizer, "replies", [reply for _, reply in pairs])
+        return tokenizer
 
     def _check_words(self, tokenizer: Tokenizer, what: str, texts: Sequence[str]) -> None:
         """See whether there is something to learn: a text of nothing but marks says nothing."""
@@ -73,5 +78,7 @@ class VocabularyConfig:
         """
         if self.kind == "bpe":
             return count_words
+        if self.kind == "whitespace":
+            return lambda text: len(text.split())
         tokenizer = word_level({}, 1)
         return lambda text: len(tokenizer.encode(text))

@@ -89,6 +89,28 @@ def max_target_tokens(mix: MixConfig, corpora: Sequence[WeightedCorpus]) -> int:
     return RunConfig.max_target_tokens + 2 * max(0, words - MixConfig.max_reply_words)
 
 
+def check_new(run: Path) -> None:
+    """See that a folder holds no run yet.
+
+    :raises UsageError: if it does
+    """
+    if (run / checkpoint.RUN_FILE).exists():
+        raise UsageError(
+            f"{run} already holds a run; continue it with --resume, or choose another --run."
+        )
+
+
+def check_resumable(run: Path) -> None:
+    """See that a folder holds a run to go on with.
+
+    :raises UsageError: if it does not
+    """
+    if not (run / checkpoint.RUN_FILE).exists():
+        raise UsageError(
+            f"{run} holds no run to resume; give another --run, or leave --resume out to start one."
+        )
+
+
 def prepare(
     run: Path,
     config: RunConfig,
@@ -109,10 +131,7 @@ def prepare(
     :raises CorpusError: if a corpus cannot be read, or leaves nothing to train on
     :raises CheckpointError: if the base cannot be read
     """
-    if (run / checkpoint.RUN_FILE).exists():
-        raise UsageError(
-            f"{run} already holds a run; continue it with --resume, or choose another --run."
-        )
+    check_new(run)
     made = make_folder(run, "--run")
     try:
         return _fill(run, config, on_corpus, on_bytes)

@@ -30,14 +30,23 @@ class Progress:
 
     :param nats_per_token: moving average of the training loss
     :param tokens_per_s: target tokens a second since the run was started or resumed
+    :param steps_per_s: likewise, evaluations included
+    :param share: of the run that is over, from 0 to 1
+    :param seconds: of training so far, the time before a resume included
+    :param seconds_left: to the end of the run, at the speed since it was started or resumed
     """
 
     step: int
     nats_per_token: float
     tokens_per_s: float
+    steps_per_s: float
+    share: float
+    seconds: float
+    seconds_left: float
 
 
 OnStep = Callable[[Progress], None]
+OnEvaluation = Callable[[HeldOutLoss], None]
 
 
 class Trainer:
@@ -92,9 +101,14 @@ class Trainer:
         return patience is not None and self._evaluations_since_best >= patience
 
     @property
+    def share(self) -> float:
+        """How much of the run is over, from 0 to 1."""
+        return self.config.share_at(self.step, self.seconds)
+
+    @property
     def finished(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.step >= self.config.steps or self.stopped_early
+        return self.share == 1 or self.stopped_early
 
     def save(self) -> None:
         """Write the checkpoint; every process must call it, the main one writes.
@@ -182,38 +196,62 @@ class Trainer:
         except RuntimeError as error:
             raise CheckpointError(f"{path} is of a model of another shape.") from error
 
-    def train(self, on_step: OnStep, stop: Callable[[], bool]) -> bool:
+    def train(
+        self,
+        on_step: OnStep,
+        stop: Callable[[], bool],
+        on_evaluation: OnEvaluation = lambda loss: None,
+    ) -> bool:
         """Train until there is nothing left to do, or until ``stop`` says so, and save.
 
         :param stop: when it says so in one process, all of them stop
+        :param on_evaluation: called in the main process after each evaluation
         :return: whether there is nothing left to do
         :raises DivergenceError: if a loss or a weight is no longer finite
         """
         started = saved = time.monotonic()
-        seconds_before = self.seconds
+        seconds_before, step_before, share_before = self.seconds, self.step, self.share
         tokens_seen = 0
         for indices in self._remaining_batches():
             if self.processes.agree(self.finished or stop()):
                 break
+            share = self.share
             loss, tokens = self._step(indices)
             if not math.isfinite(loss):
                 self._diverged("The loss")
             self.batch_in_epoch += 1
             tokens_seen += tokens
             now = time.monotonic()
-            self.seconds = seconds_before + now - started
+            elapsed = self._agreed(now - started)
+            self.seconds = seconds_before + elapsed
             self._smoothed = (
                 loss if math.isnan(self._smoothed) else 0.99 * self._smoothed + 0.01 * loss
             )
-            on_step(Progress(self.step, self._smoothed, tokens_seen / (now - started)))
-            due = self.step % self.config.evaluate_every == 0 or self.step == self.config.steps
+            on_step(
+                Progress(
+                    self.step,
+                    self._smoothed,
+                    tokens_seen / elapsed,
+                    (self.step - step_before) / elapsed,
+                    self.share,
+                    self.seconds,
+                    (1 - self.share) * elapsed / (self.share - share_before),
+                )
+            )
+            due = self.config.evaluates_at(self.step, share, self.share)
             if due and len(self.splits["valid"]):
-                self._evaluate()
+                self._evaluate(on_evaluation)
             if self._save_is_due(now - saved):
                 self.save()
                 saved = now
         self.save()
         return self.finished
+
+    def _agreed(self, seconds: float) -> float:
+        """The main process' time, if the schedule goes by it: all processes must keep to one."""
+        if self.config.minutes is None:
+            return seconds
+        return self.processes.total(seconds if self.processes.is_main else 0.0)
 
     def _save_is_due(self, seconds: float) -> bool:
         if self.config.save_every is not None:
@@ -255,12 +293,12 @@ class Trainer:
             )
         scaled: Tensor = self.scaler.scale(loss)
         scaled.backward()
-        self.optimizer.step(self.config.learning_rate_at(self.step), self.scaler)
+        self.optimizer.step(self.config.learning_rate_at(self.step, self.share), self.scaler)
         self.step += 1
         tokens = int(lengths.sum())
         return self.processes.total(nats.item() if share else 0.0) / tokens, tokens
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, on_evaluation: OnEvaluation) -> None:
         """Measure the model on the validation split, and log it; the main process works for all."""
         loss = HeldOutLoss(0.0, 0.0)
         if self.processes.is_main:
@@ -281,6 +319,7 @@ class Trainer:
                     "valid_bits_per_character": loss.bits_per_character,
                 },
             )
+            on_evaluation(loss)
         if self.config.patience is None:
             return
         self._evaluations_since_best += 1
