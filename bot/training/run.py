@@ -9,10 +9,13 @@ from pathlib import Path
 from torch import Tensor
 
 from bot.data.corpora.conversation import SPLITS
+from bot.data.corpora.json_objects import read_json
+from bot.data.corpora.lines import ReadingLog
+from bot.data.corpora.prepared import example_line
 from bot.data.dataset import EncodedPairs, encode_examples
 from bot.data.folders import make_folder, remove_empty
 from bot.data.mixing import CorpusSummary, WeightedCorpus, mix
-from bot.data.selection import MixConfig
+from bot.data.selection import Example, MixConfig, as_they_are
 from bot.data.vocabulary import VocabularyConfig
 from bot.errors import CheckpointError, CorpusError, UsageError
 from bot.model.seq2seq import ModelConfig
@@ -23,6 +26,7 @@ from bot.training.training_config import TrainingConfig
 
 # One pair in so many: a model of fewer would learn what the vocabulary happens to leave.
 NEARLY_NOTHING = 20
+HELD_OUT = ("valid", "test")  # the splits that are never trained on
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,7 @@ def _fill(
     model = replace(config.model, vocabulary_size=tokenizer.vocabulary_size)
     given = len(examples["train"])
     dropped: Counter[str] = Counter()
+    held_out: dict[str, list[Example]] = {name: [] for name in HELD_OUT}
     splits = {
         # Taken out of the dictionary, so that examples make room for what they become.
         name: encode_examples(
@@ -174,6 +179,7 @@ def _fill(
             config.max_target_tokens,
             drop_unknown=vocabulary.drop_unknown,
             dropped=dropped,
+            kept=held_out.get(name),
         )
         for name in SPLITS
     }
@@ -194,6 +200,9 @@ def _fill(
     checkpoint.save_atomically(
         {name: asdict(split) for name, split in splits.items()}, run / checkpoint.DATA_FILE
     )
+    for name, kept in held_out.items():
+        text = "".join(example_line(turns, reply) for turns, reply in kept)
+        write_atomically(_held_out_file(run, name), text.encode())
     if weights is not None:
         checkpoint.save_atomically(weights, run / checkpoint.BASE_FILE)
     # Last: a folder with run.json is complete.
@@ -239,6 +248,27 @@ def read_weights(run: Path) -> dict[str, Tensor]:
         return checkpoint.best_weights(checkpoint.load(path))
     except KeyError as error:
         raise CheckpointError(f"{path} holds no weights; give another --base.") from error
+
+
+def read_held_out(run: Path, split: str) -> list[Example]:
+    """The examples that a run held out, as text: exactly those that its losses are of.
+
+    :param split: of ``HELD_OUT``
+    :raises CheckpointError: if the run has not kept them
+    :raises CorpusError: if they cannot be read
+    """
+    path = _held_out_file(run, split)
+    if not path.exists():
+        raise CheckpointError(
+            f"{path} does not exist: the run is of an older version, which kept no held-out text;"
+            " name its corpora with --corpus."
+        )
+    conversations = read_json(path, ReadingLog(), "utf-8", split)
+    return [example for conversation in conversations for example in as_they_are(conversation)]
+
+
+def _held_out_file(run: Path, split: str) -> Path:
+    return run / f"{split}.jsonl"
 
 
 def read_splits(run: Path) -> dict[str, EncodedPairs]:
