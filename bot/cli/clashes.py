@@ -40,7 +40,9 @@ def _flag(context: typer.Context, name: str) -> str:
 
 def _as_written(context: typer.Context, name: str) -> str:
     value = context.params[name]
-    text = _flag(context, name) if isinstance(value, bool) else f"{_flag(context, name)} {value}"
+    text = _flag(context, name)
+    if not isinstance(value, bool):
+        text += f" {value:g}" if isinstance(value, float) else f" {value}"
     if _source(context, name) == "DEFAULT_MAP":
         text += f" of --recipe {context.params['recipe']}"
     return text

@@ -37,7 +37,9 @@ class VocabularyConfig:
 
     def __post_init__(self) -> None:
         if self.kind == "bpe" and (self.min_count > 1 or self.drop_unknown):
-            raise ValueError("byte-level BPE knows every word; rare words are for words")
+            raise ValueError(
+                "byte-level BPE knows every word; rare words are for kind word or whitespace"
+            )
 
     def learn(
         self, pairs: Iterable[tuple[str, str]], max_source_tokens: int, max_source_turns: int
