@@ -48,10 +48,11 @@ class VocabularyConfig:
 
         :raises CorpusError: if most prompts, or most replies, would have no word that is learnt
         """
+        if self.kind == "bpe":
+            texts = (text for pair in pairs for text in pair)
+            return train_bpe(texts, self.size, max_source_tokens, max_source_turns)
         pairs = list(pairs)
         texts = (text for pair in pairs for text in pair)
-        if self.kind == "bpe":
-            return train_bpe(texts, self.size, max_source_tokens, max_source_turns)
         train = train_word_level if self.kind == "word" else train_whitespace
         tokenizer = train(texts, self.min_count, self.size, max_source_tokens, max_source_turns)
         self._check_words(tokenizer, "prompts", [prompt for prompt, _ in pairs])
@@ -66,8 +67,9 @@ class VocabularyConfig:
         if 2 * known < len(sample):
             words = tokenizer.vocabulary_size - len(no_words)
             lower = "lower --min-count, or " if self.min_count > 1 else ""
+            of_latin = " of Latin letters" if self.kind == "word" else ""
             raise CorpusError(
-                f"More than half of the {what} have none of the {words:,} words of Latin letters"
+                f"More than half of the {what} have none of the {words:,} words{of_latin}"
                 f" that would be learnt with --min-count {self.min_count}; {lower}give"
                 " --vocabulary-kind bpe, which knows every script."
             )
