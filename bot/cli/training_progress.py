@@ -12,8 +12,10 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from bot.text.tokenizer import Tokenizer
-    from bot.training import trainer
     from bot.training.held_out import HeldOutLoss
+    from bot.training.progress import OnStep
+    from bot.training.progress import Progress as StepProgress
+    from bot.training.trainer import Trainer
 
 # Where there is no terminal for a progress bar, a line comes after so many steps, or so many
 # seconds if that is sooner.
@@ -40,7 +42,7 @@ def stop_requests() -> Iterator[list[int]]:
 
 
 @contextmanager
-def progress_of(console: Console) -> "Iterator[trainer.OnStep]":
+def progress_of(console: Console) -> "Iterator[OnStep]":
     """A progress bar on a terminal, a line now and then elsewhere."""
     if console.quiet:
         yield lambda progress: None
@@ -61,11 +63,11 @@ class ProgressLines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._first: trainer.Progress | None = None
+        self._first: StepProgress | None = None
         self._line_at = 0.0
         self._foretold = False
 
-    def __call__(self, progress: "trainer.Progress") -> None:
+    def __call__(self, progress: "StepProgress") -> None:
         """Print what there is to say after a step."""
         p = progress
         if self._first is None:
@@ -91,7 +93,7 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def show_what_is_trained(console: Console, trainer: "trainer.Trainer") -> None:
+def show_what_is_trained(console: Console, trainer: "Trainer") -> None:
     """The sizes of the model and of what it learns and is measured on."""
     splits = trainer.splits
     size = sum(parameter.numel() for parameter in trainer.model.parameters())
@@ -112,7 +114,7 @@ def show_what_is_trained(console: Console, trainer: "trainer.Trainer") -> None:
 
 
 def show_evaluation(
-    console: Console, trainer: "trainer.Trainer", loss: "HeldOutLoss", tokenizer: "Tokenizer"
+    console: Console, trainer: "Trainer", loss: "HeldOutLoss", tokenizer: "Tokenizer"
 ) -> None:
     """The held-out loss, and what the model says so far.
 
@@ -161,7 +163,7 @@ def held_out(run: Path, *, lowest: bool) -> str:
     )
 
 
-def _describe(progress: "trainer.Progress") -> str:
+def _describe(progress: "StepProgress") -> str:
     return (
         f"loss {progress.nats_per_token:.3f}, {progress.tokens_per_s:,.0f} tokens/s,"
         f" {duration(progress.seconds_left)} left"

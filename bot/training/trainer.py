@@ -4,7 +4,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,32 +20,8 @@ from bot.training.distributed import Processes, resume_command
 from bot.training.held_out import HeldOutLoss, held_out_loss
 from bot.training.loss import TrainingLoss, step_weights
 from bot.training.optimizer import Optimizer, sides
+from bot.training.progress import OnEvaluation, OnStep, Pace
 from bot.training.training_config import AUTOCAST, TrainingConfig
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a run reports after each step.
-
-    :param nats_per_token: moving average of the training loss
-    :param tokens_per_s: target tokens a second since the run was started or resumed
-    :param steps_per_s: likewise, evaluations included
-    :param share: of the run that is over, from 0 to 1
-    :param seconds: of training so far, the time before a resume included
-    :param seconds_left: to the end of the run, at the speed since it was started or resumed
-    """
-
-    step: int
-    nats_per_token: float
-    tokens_per_s: float
-    steps_per_s: float
-    share: float
-    seconds: float
-    seconds_left: float
-
-
-OnStep = Callable[[Progress], None]
-OnEvaluation = Callable[[HeldOutLoss], None]
 
 
 class Trainer:
@@ -210,8 +185,8 @@ class Trainer:
         :raises DivergenceError: if a loss or a weight is no longer finite
         """
         started = saved = time.monotonic()
-        seconds_before, step_before, share_before = self.seconds, self.step, self.share
-        tokens_seen = 0
+        seconds_before = self.seconds
+        pace = Pace(self.step, self.share, self.seconds)
         for indices in self._remaining_batches():
             if self.processes.agree(self.finished or stop()):
                 break
@@ -220,24 +195,12 @@ class Trainer:
             if not math.isfinite(loss):
                 self._diverged("The loss")
             self.batch_in_epoch += 1
-            tokens_seen += tokens
             now = time.monotonic()
-            elapsed = self._agreed(now - started)
-            self.seconds = seconds_before + elapsed
+            self.seconds = seconds_before + self._agreed(now - started)
             self._smoothed = (
                 loss if math.isnan(self._smoothed) else 0.99 * self._smoothed + 0.01 * loss
             )
-            on_step(
-                Progress(
-                    self.step,
-                    self._smoothed,
-                    tokens_seen / elapsed,
-                    (self.step - step_before) / elapsed,
-                    self.share,
-                    self.seconds,
-                    (1 - self.share) * elapsed / (self.share - share_before),
-                )
-            )
+            on_step(pace.after(self.step, self.share, self.seconds, tokens, self._smoothed))
             due = self.config.evaluates_at(self.step, share, self.share)
             if due and len(self.splits["valid"]):
                 self._evaluate(on_evaluation)

@@ -66,6 +66,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.steps is None and self.minutes is None:
             raise ValueError("neither steps nor minutes say when the run ends")
+        for name, value in (("steps", self.steps), ("minutes", self.minutes)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}; it must be above 0")
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "TrainingConfig":

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from bot.cli.training_progress import ProgressLines, duration
-from bot.training.trainer import Progress
+from bot.training.progress import Progress
 
 
 def lines_of(steps: int, seconds_a_step: float, total: int) -> list[str]:

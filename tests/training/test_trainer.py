@@ -17,8 +17,9 @@ from bot.errors import CheckpointError, DivergenceError, UsageError
 from bot.publishing.export import TrainedRun
 from bot.training import checkpoint
 from bot.training.held_out import held_out_loss
+from bot.training.progress import Progress
 from bot.training.run import RunConfig, read_splits
-from bot.training.trainer import Progress, Trainer
+from bot.training.trainer import Trainer
 from bot.training.training_config import TrainingConfig
 
 
@@ -335,8 +336,15 @@ def test_of_two_budgets_the_first_to_be_used_up_ends_the_run() -> None:
     assert config.share_at(50, 6.0) == 0.5
     assert config.share_at(10, 45.0) == 0.75
     assert config.share_at(10, 61.0) == config.share_at(101, 1.0) == 1.0
+
+
+def test_a_run_that_would_never_end_or_begin_is_refused() -> None:
     with pytest.raises(ValueError, match="neither steps nor minutes"):
         TrainingConfig(steps=None)
+    with pytest.raises(ValueError, match="minutes is 0"):
+        TrainingConfig(minutes=0)
+    with pytest.raises(ValueError, match="steps is -1"):
+        TrainingConfig(steps=-1)
 
 
 @pytest.fixture
