@@ -188,7 +188,7 @@ def _fill(
         reasons = "".join(f", {count:,} have {reason}" for reason, count in dropped.most_common())
         hint = (
             "lower --min-count, or give --vocabulary-kind bpe, which knows every word"
-            if vocabulary.kind == "word" and given
+            if vocabulary.kind != "bpe" and given
             else "give more dialogue, or let the filters pass more, as --no-clean does"
         )
         raise CorpusError(
