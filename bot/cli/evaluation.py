@@ -134,7 +134,9 @@ def _evaluation_config(
             "There is nothing to measure on; give a corpus, --corpus FILE.jsonl, or the folder of"
             " a training run, --run RUN."
         )
-    refuse(context, choosing | {"delimiter", "encoding"}, "A run's examples are as they were held out")
+    refuse(
+        context, choosing | {"delimiter", "encoding"}, "A run's examples are as they were held out"
+    )
     if split not in HELD_OUT:
         raise UsageError(f"A run has held out {' and '.join(HELD_OUT)}, not --split {split}.")
     return EvaluationConfig.of_run(run, split, limit)
