@@ -31,8 +31,9 @@ from bot.data.batches import collate
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import PAD_ID
 from bot.training import checkpoint
+from bot.training.progress import Progress
 from bot.training.run import RunConfig, read_splits
-from bot.training.trainer import Progress, Trainer
+from bot.training.trainer import Trainer
 from bot.training.training_config import TrainingConfig
 
 

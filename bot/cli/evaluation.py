@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli import corpus_options as options
+from bot.cli.clashes import refuse
 from bot.cli.models import StoreOption, open_store
 from bot.cli.terminal import progress_console, table_console
 from bot.errors import MissingPackageError, UsageError
@@ -19,7 +20,7 @@ from bot.printable import printable
 
 if TYPE_CHECKING:
     from bot.artifact.artifact import Artifact
-    from bot.evaluation.artifact_evaluation import OnProgress
+    from bot.evaluation.artifact_evaluation import EvaluationConfig, OnProgress
 
 SpecArgument = Annotated[str, typer.Argument(metavar="NAME[/VERSION]", show_default=False)]
 DeviceOption = Annotated[
@@ -34,9 +35,17 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="SOURCE", help="As train takes them; may be repeated."),
     ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Measure on what this training run held out, and show its loss curve in the"
+            " report; with --corpus, only the latter.",
+        ),
+    ] = None,
     split: Annotated[
         Literal["train", "valid", "test", "all"],
-        typer.Option(help="Which of the corpora's examples."),
+        typer.Option(help="Which of the examples; a run has held out valid and test."),
     ] = "test",
     limit: Annotated[
         int, typer.Option(min=0, help="At most so many examples, always the same; 0: all.")
@@ -59,10 +68,6 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="Write an HTML report here.", dir_okay=False)
     ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="Show this training run's loss curve in the report."),
-    ] = None,
     store: StoreOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -70,38 +75,23 @@ def evaluate(
 
     Bits per character are of the replies' raw text, whatever the model's tokens are.
     """
-    from dataclasses import fields
-
-    from bot.data.selection import MixConfig
-    from bot.evaluation.artifact_evaluation import (
-        EvaluationConfig,
-        evaluation_mix,
-        held_out_examples,
-    )
     from bot.evaluation.artifact_evaluation import evaluate as measure
+    from bot.evaluation.artifact_evaluation import held_out_examples
     from bot.evaluation.pictures import require
     from bot.evaluation.report import measures, write_evaluation_report
     from bot.training.files import check_outputs, write_atomically
-    from bot.training.run import RunConfig
 
-    if not corpus:
-        raise UsageError("There is nothing to measure on; give a corpus: --corpus FILE.jsonl.")
-    if run is not None and report is None:
-        raise UsageError("The loss curve of --run is part of a report; give --report FILE too.")
     # All this now, and not after the measuring.
-    if run is not None:
-        RunConfig.read(run)
-    for package in (["jinja2"] if report else []) + (["matplotlib"] if run else []):
-        require(package)
+    config = _evaluation_config(context, run, corpus or [])
+    if report is not None:
+        for package in ["jinja2"] + (["matplotlib"] if run else []):
+            require(package)
     check_outputs(*(path for path in (json_file, report) if path is not None))
     artifact = _load(model, store, device)
-    chosen = {field.name for field in fields(MixConfig)} & context.params.keys()
-    mix = evaluation_mix(**{name: context.params[name] for name in chosen})
-    sources = options.parse_sources(corpus, delimiter, encoding)
-    config = EvaluationConfig(sources, mix, split, limit)
     console = progress_console()
-    console.print("reading the corpora ...")
+    console.print("reading the examples ...")
     examples = held_out_examples(config)
+    console.print(f"{len(examples):,} examples of the {split} split")
     with _progress(console) as on_progress:
         evaluation = measure(artifact, examples, config, on_progress)
     _print_rows(
@@ -111,6 +101,47 @@ def evaluate(
         write_atomically(json_file, evaluation.to_json().encode("utf-8", "replace"))
     if report is not None:
         write_evaluation_report(report, evaluation, artifact, run)
+
+
+def _evaluation_config(
+    context: typer.Context, run: Path | None, corpus: list[str]
+) -> "EvaluationConfig":
+    """What is measured on: what a run held out, or examples of corpora.
+
+    :raises UsageError: if the options do not go together
+    """
+    from dataclasses import fields
+
+    from bot.data.selection import MixConfig
+    from bot.evaluation.artifact_evaluation import EvaluationConfig, evaluation_mix
+    from bot.training.run import HELD_OUT, RunConfig
+
+    split, limit = context.params["split"], context.params["limit"]
+    choosing = {field.name for field in fields(MixConfig)} & context.params.keys()
+    if corpus:
+        if run is not None:
+            if context.params["report"] is None:
+                raise UsageError(
+                    "With --corpus, --run only adds a loss curve to a report; give --report FILE"
+                    " too, or leave --corpus out to measure on what the run held out."
+                )
+            RunConfig.read(run)
+        mix = evaluation_mix(**{name: context.params[name] for name in choosing})
+        sources = options.parse_sources(
+            corpus, context.params["delimiter"], context.params["encoding"]
+        )
+        return EvaluationConfig(sources, mix, split, limit)
+    if run is None:
+        raise UsageError(
+            "There is nothing to measure on; give a corpus, --corpus FILE.jsonl, or the folder of"
+            " a training run, --run RUN."
+        )
+    refuse(
+        context, choosing | {"delimiter", "encoding"}, "A run's examples are as they were held out"
+    )
+    if split not in HELD_OUT:
+        raise UsageError(f"A run has held out {' and '.join(HELD_OUT)}, not --split {split}.")
+    return EvaluationConfig.of_run(run, split, limit)
 
 
 def compare(
@@ -197,13 +228,17 @@ def attention(
     store: StoreOption = None,
 ) -> None:
     """Draw where the model looks in the source while it writes each token of its reply."""
+    from bot.evaluation.fonts import fonts_for
     from bot.evaluation.pictures import attend, attention_figure, check_format, rendered, require
     from bot.training.files import write_atomically
 
     check_format(out)
     require("matplotlib")
     attended = attend(_load(model, store, "cpu"), turns, reply)
-    write_atomically(out, rendered(attention_figure(attended), out.suffix))
+    fonts = fonts_for([*attended.source, *attended.reply])
+    write_atomically(out, rendered(attention_figure(attended, fonts.families), out.suffix))
+    if fonts.advice:
+        progress_console().print(fonts.advice)
     print(out)
 
 

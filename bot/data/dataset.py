@@ -75,6 +75,7 @@ def encode_examples(
     *,
     drop_unknown: bool = False,
     dropped: Counter[str] | None = None,
+    kept: list[Example] | None = None,
 ) -> EncodedPairs:
     """Tokenise examples, perhaps none.
 
@@ -84,6 +85,7 @@ def encode_examples(
     :param drop_unknown: whether an example is dropped too if its newest turn or its reply holds a
         word that is not in the vocabulary (PyTorch chatbot tutorial, ``trimRareWords``)
     :param dropped: counts what is dropped, by the reason
+    :param kept: gets the examples that are not
     """
     dropped = Counter() if dropped is None else dropped
     sources, targets = _Rows(), _Rows()
@@ -119,6 +121,8 @@ def encode_examples(
             sources.append(tokenizer.join_turns([ids[turn] for turn in turns]))
             targets.append([BOS_ID, *ids[reply], EOS_ID])
             characters.append(len(reply))
+            if kept is not None:
+                kept.append(Example(turns, reply))
     return EncodedPairs(*sources.tensors(), *targets.tensors(), _tensor(characters, torch.int64))
 
 

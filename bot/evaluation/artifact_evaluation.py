@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from bot.errors import CorpusError
 from bot.evaluation.metrics import HeldOutLikelihood, Likelihood, Variety, likelihood
 from bot.publishing.export import MAX_REPLY_TOKENS
 from bot.settings import usable_cores
+from bot.training.run import RunConfig, read_held_out
 
 REPLIES_PER_BATCH = 16
 TIMED_REPLIES = 100
@@ -40,12 +42,24 @@ class EvaluationConfig:
     :param mix: how examples are chosen, see ``evaluation_mix``
     :param split: ``train``, ``valid``, ``test`` or ``all``
     :param limit: at most so many examples, the same ones each time; 0 for all
+    :param run: the folder of the training run that held the examples out; ``corpora`` and ``mix``
+        are its own then, and ``split`` is one that it held out. Empty: they are of the corpora
     """
 
     corpora: tuple[WeightedCorpus, ...]
     mix: MixConfig
     split: str = "test"
     limit: int = 0
+    run: str = ""
+
+    @classmethod
+    def of_run(cls, run: Path, split: str, limit: int) -> "EvaluationConfig":
+        """What a training run held out.
+
+        :raises CheckpointError: if it is no training run
+        """
+        config = RunConfig.read(run)
+        return cls(config.corpora, config.mix, split, limit, str(run))
 
 
 def evaluation_mix(**settings: Any) -> MixConfig:
@@ -61,13 +75,18 @@ def held_out_examples(config: EvaluationConfig) -> list[Example]:
 
     :raises UsageError: if a corpus is not known
     :raises CorpusError: if a corpus cannot be read, or nothing is left
+    :raises CheckpointError: if a run has not kept what it held out
     """
-    once = [replace(corpus, weight=1.0) for corpus in config.corpora]
-    splits = mix(once, config.mix)
-    chosen = SPLITS if config.split == "all" else (config.split,)
-    examples = [example for name in chosen for example in splits[name]]
-    if not examples:
+    if config.run:
+        sources = config.run
+        examples = read_held_out(Path(config.run), config.split)
+    else:
         sources = ", ".join(corpus.source for corpus in config.corpora)
+        once = [replace(corpus, weight=1.0) for corpus in config.corpora]
+        splits = mix(once, config.mix)
+        chosen = SPLITS if config.split == "all" else (config.split,)
+        examples = [example for name in chosen for example in splits[name]]
+    if not examples:
         raise CorpusError(
             f"The {config.split} split of {sources} holds no example to evaluate on; give more"
             " dialogue or another --split."

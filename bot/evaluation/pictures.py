@@ -9,11 +9,12 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bot.artifact.artifact import Artifact
 from bot.artifact.options import Attention
 from bot.errors import MissingPackageError, UsageError
+from bot.evaluation.fonts import BASE_FAMILY
 from bot.publishing.export import MAX_REPLY_TOKENS
 from bot.text.tokenizer import EOS_ID, EOS_LABEL, SEP_LABEL
 
@@ -62,9 +63,10 @@ def attend(artifact: Artifact, turns: Sequence[str], reply: str | None = None) -
     )
 
 
-def attention_figure(attention: Attention) -> "Figure":
+def attention_figure(attention: Attention, families: Sequence[str] = (BASE_FAMILY,)) -> "Figure":
     """A heat map: source tokens from left to right, reply tokens from top to bottom.
 
+    :param families: the fonts of the tokens, as ``fonts_for`` chooses them
     :raises MissingPackageError: if matplotlib is not installed
     """
     columns, rows = len(attention.source), len(attention.reply)
@@ -72,8 +74,9 @@ def attention_figure(attention: Attention) -> "Figure":
     axes = figure.subplots()
     image = axes.imshow(attention.weights, cmap="Blues", vmin=0, vmax=1, aspect="equal")
     # A dollar sign is a dollar sign and begins no formula.
-    axes.set_xticks(range(columns), attention.source, rotation=90, parse_math=False)
-    axes.set_yticks(range(rows), attention.reply, parse_math=False)
+    style: dict[str, Any] = {"parse_math": False, "fontfamily": list(families)}
+    axes.set_xticks(range(columns), attention.source, rotation=90, **style)
+    axes.set_yticks(range(rows), attention.reply, **style)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel(f"source ({SEP_LABEL} next turn, {EOS_LABEL} end)")
@@ -127,9 +130,12 @@ def rendered(figure: "Figure", suffix: str) -> bytes:
 
     :param suffix: of ``FORMATS``
     """
+    from matplotlib import rc_context
+
     content = io.BytesIO()
-    with warnings.catch_warnings():
-        # A box stands where the font has no such character, an emoji for instance.
+    # Text stays text in an SVG: it can be searched, and the viewer's fonts write it.
+    with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        # A box stands where no font has such a character, an emoji for instance.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from")
         warnings.filterwarnings("ignore", message=r"Matplotlib currently does not support")
         figure.savefig(content, format=suffix.removeprefix("."), dpi=_DOTS_PER_INCH)

@@ -19,6 +19,7 @@ from bot.training.run import RunConfig
 VOCABULARIES = {
     "bpe": "tokens, byte-level BPE",
     "word": "words, lower case, unaccented Latin letters and . ! ?",
+    "whitespace": "words, split at white space",
 }
 
 

@@ -7,6 +7,7 @@ tutorial use its word-level vocabulary and its normalisation (lower case, no acc
 split off, everything else dropped).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
@@ -283,4 +284,26 @@ def train_word_level(
         show_progress=False,
     )
     backend.train_from_iterator((well_formed(text) for text in texts), trainer)
+    return Tokenizer(backend, max_source_tokens, max_source_turns)
+
+
+def train_whitespace(
+    texts: Iterable[str],
+    min_count: int,
+    max_size: int,
+    max_source_tokens: int,
+    max_source_turns: int = 1,
+) -> Tokenizer:
+    """Learn the words of texts that are split at white space already, the most frequent first.
+
+    :param min_count: rarer words are left out
+    :param max_size: how many tokens at most, special symbols included
+    """
+    counts = Counter(word for text in texts for word in well_formed(text).split())
+    for symbol in SPECIAL_SYMBOLS:
+        del counts[symbol]
+    kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
+    words = [word for _, word in kept[: max(0, max_size - len(SPECIAL_SYMBOLS))]]
+    ids = {word: index for index, word in enumerate(words, len(SPECIAL_SYMBOLS))}
+    backend = word_level(ids, max_source_tokens, normalise=False)._backend
     return Tokenizer(backend, max_source_tokens, max_source_turns)

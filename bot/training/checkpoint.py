@@ -3,6 +3,7 @@
 RUN/run.json         the corpora and every setting
 RUN/tokenizer.json
 RUN/data.pt          the encoded pairs of each split
+RUN/valid.jsonl      the held-out examples as text, and RUN/test.jsonl likewise
 RUN/base.pt          the weights, and perhaps moments of Adam, that a fine-tuned run starts from
 RUN/checkpoint.pt    model, optimiser, schedule, position in the data, random state, best weights
 RUN/log.jsonl        a line for each evaluation

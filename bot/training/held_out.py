@@ -1,14 +1,22 @@
-"""How well a model predicts held-out replies."""
+"""How well a model predicts held-out replies, and what it would say instead."""
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
+from bot.artifact.artifact import search_batch
 from bot.data.batches import in_order
 from bot.data.dataset import EncodedPairs
+from bot.model.search import GreedySearcher
 from bot.model.seq2seq import Seq2Seq
+from bot.text.tokenizer import BOS_ID, EOS_ID, PAD_ID
 from bot.training.loss import forced_losses
+
+SAMPLES = 3
+SAMPLE_SEED = 0
+MAX_SAMPLE_TOKENS = 40
 
 
 @dataclass(frozen=True)
@@ -50,3 +58,27 @@ def held_out_loss(model: Seq2Seq, pairs: EncodedPairs, batch_size: int = 128) ->
     model.train(training)
     characters = int(pairs.characters.sum())
     return HeldOutLoss(nats / tokens, nats / math.log(2) / characters)
+
+
+class SampleReply(NamedTuple):
+    """Ids of a held-out source, of the reply it has, and of the reply that a model writes."""
+
+    source: list[int]
+    target: list[int]
+    reply: list[int]
+
+
+def sample_replies(model: Seq2Seq, pairs: EncodedPairs) -> list[SampleReply]:
+    """Greedy replies to a few pairs, always the same ones; nothing random is touched.
+
+    The model is put into evaluation mode; the mode is restored.
+    """
+    chosen = pairs.sample(SAMPLES, SAMPLE_SEED)
+    sources = [chosen.source(index).tolist() for index in range(len(chosen))]
+    training = model.training
+    searcher = GreedySearcher(model, PAD_ID, BOS_ID, EOS_ID).eval()
+    device = str(next(model.parameters()).device)
+    replies = search_batch(searcher, sources, MAX_SAMPLE_TOKENS, device)
+    model.train(training)
+    targets = [chosen.target(index).tolist() for index in range(len(chosen))]
+    return [SampleReply(*ids) for ids in zip(sources, targets, replies, strict=True)]

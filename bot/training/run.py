@@ -9,10 +9,13 @@ from pathlib import Path
 from torch import Tensor
 
 from bot.data.corpora.conversation import SPLITS
+from bot.data.corpora.json_objects import read_json
+from bot.data.corpora.lines import ReadingLog
+from bot.data.corpora.prepared import example_line
 from bot.data.dataset import EncodedPairs, encode_examples
 from bot.data.folders import make_folder, remove_empty
 from bot.data.mixing import CorpusSummary, WeightedCorpus, mix
-from bot.data.selection import MixConfig
+from bot.data.selection import Example, MixConfig, as_they_are
 from bot.data.vocabulary import VocabularyConfig
 from bot.errors import CheckpointError, CorpusError, UsageError
 from bot.model.seq2seq import ModelConfig
@@ -24,6 +27,7 @@ from bot.training.training_config import TrainingConfig
 
 # One pair in so many: a model of fewer would learn what the vocabulary happens to leave.
 NEARLY_NOTHING = 20
+HELD_OUT = ("valid", "test")  # the splits that are never trained on
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,28 @@ def max_target_tokens(mix: MixConfig, corpora: Sequence[WeightedCorpus]) -> int:
     return RunConfig.max_target_tokens + 2 * max(0, words - MixConfig.max_reply_words)
 
 
+def check_new(run: Path) -> None:
+    """See that a folder holds no run yet.
+
+    :raises UsageError: if it does
+    """
+    if (run / checkpoint.RUN_FILE).exists():
+        raise UsageError(
+            f"{run} already holds a run; continue it with --resume, or choose another --run."
+        )
+
+
+def check_resumable(run: Path) -> None:
+    """See that a folder holds a run to go on with.
+
+    :raises UsageError: if it does not
+    """
+    if not (run / checkpoint.RUN_FILE).exists():
+        raise UsageError(
+            f"{run} holds no run to resume; give another --run, or leave --resume out to start one."
+        )
+
+
 def prepare(
     run: Path,
     config: RunConfig,
@@ -111,10 +137,7 @@ def prepare(
         holds a run or cannot be written to
     :raises CorpusError: if a corpus cannot be read, or leaves nothing to train on
     """
-    if (run / checkpoint.RUN_FILE).exists():
-        raise UsageError(
-            f"{run} already holds a run; continue it with --resume, or choose another --run."
-        )
+    check_new(run)
     made = make_folder(run, "--run")
     try:
         return _fill(run, config, on_corpus, on_bytes, base)
@@ -149,6 +172,7 @@ def _fill(
         model = config.model
     given = len(examples["train"])
     dropped: Counter[str] = Counter()
+    held_out: dict[str, list[Example]] = {name: [] for name in HELD_OUT}
     splits = {
         # Taken out of the dictionary, so that examples make room for what they become.
         name: encode_examples(
@@ -157,6 +181,7 @@ def _fill(
             config.max_target_tokens,
             drop_unknown=vocabulary.drop_unknown,
             dropped=dropped,
+            kept=held_out.get(name),
         )
         for name in SPLITS
     }
@@ -164,7 +189,7 @@ def _fill(
     if left * NEARLY_NOTHING < given or not left:
         reasons = "".join(f", {count:,} have {reason}" for reason, count in dropped.most_common())
         hint = "give more dialogue, or let the filters pass more, as --no-clean does"
-        if vocabulary.kind == "word" and given:
+        if vocabulary.kind != "bpe" and given:
             hint = "lower --min-count, or give --vocabulary-kind bpe, which knows every word"
             if base is not None:
                 hint = f"give dialogue in words that {base.name} knows"
@@ -177,6 +202,9 @@ def _fill(
     checkpoint.save_atomically(
         {name: asdict(split) for name, split in splits.items()}, run / checkpoint.DATA_FILE
     )
+    for name, kept in held_out.items():
+        text = "".join(example_line(turns, reply) for turns, reply in kept)
+        write_atomically(_held_out_file(run, name), text.encode())
     if base is not None:
         checkpoint.save_atomically(
             {"model": base.weights, "moments": base.moments}, run / checkpoint.BASE_FILE
@@ -224,6 +252,27 @@ def read_weights(run: Path) -> dict[str, Tensor]:
         return checkpoint.best_weights(checkpoint.load(path))
     except KeyError as error:
         raise CheckpointError(f"{path} holds no weights; give another --base.") from error
+
+
+def read_held_out(run: Path, split: str) -> list[Example]:
+    """The examples that a run held out, as text: exactly those that its losses are of.
+
+    :param split: of ``HELD_OUT``
+    :raises CheckpointError: if the run has not kept them
+    :raises CorpusError: if they cannot be read
+    """
+    path = _held_out_file(run, split)
+    if not path.exists():
+        raise CheckpointError(
+            f"{path} does not exist: the run is of an older version, which kept no held-out text;"
+            " name its corpora with --corpus."
+        )
+    conversations = read_json(path, ReadingLog(), "utf-8", split)
+    return [example for conversation in conversations for example in as_they_are(conversation)]
+
+
+def _held_out_file(run: Path, split: str) -> Path:
+    return run / f"{split}.jsonl"
 
 
 def read_splits(run: Path) -> dict[str, EncodedPairs]:

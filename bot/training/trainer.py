@@ -4,7 +4,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,23 +20,8 @@ from bot.training.distributed import Processes, resume_command
 from bot.training.held_out import HeldOutLoss, held_out_loss
 from bot.training.loss import TrainingLoss, step_weights
 from bot.training.optimizer import Optimizer, sides
+from bot.training.progress import OnEvaluation, OnStep, Pace
 from bot.training.training_config import AUTOCAST, TrainingConfig
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a run reports after each step.
-
-    :param nats_per_token: moving average of the training loss
-    :param tokens_per_s: target tokens a second since the run was started or resumed
-    """
-
-    step: int
-    nats_per_token: float
-    tokens_per_s: float
-
-
-OnStep = Callable[[Progress], None]
 
 
 class Trainer:
@@ -92,9 +76,14 @@ class Trainer:
         return patience is not None and self._evaluations_since_best >= patience
 
     @property
+    def share(self) -> float:
+        """How much of the run is over, from 0 to 1."""
+        return self.config.share_at(self.step, self.seconds)
+
+    @property
     def finished(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.step >= self.config.steps or self.stopped_early
+        return self.share == 1 or self.stopped_early
 
     def save(self) -> None:
         """Write the checkpoint; every process must call it, the main one writes.
@@ -190,38 +179,50 @@ class Trainer:
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"{path} is of a model of another shape.") from error
 
-    def train(self, on_step: OnStep, stop: Callable[[], bool]) -> bool:
+    def train(
+        self,
+        on_step: OnStep,
+        stop: Callable[[], bool],
+        on_evaluation: OnEvaluation = lambda loss: None,
+    ) -> bool:
         """Train until there is nothing left to do, or until ``stop`` says so, and save.
 
         :param stop: when it says so in one process, all of them stop
+        :param on_evaluation: called in the main process after each evaluation
         :return: whether there is nothing left to do
         :raises DivergenceError: if a loss or a weight is no longer finite
         """
         started = saved = time.monotonic()
         seconds_before = self.seconds
-        tokens_seen = 0
+        pace = Pace(self.step, self.share, self.seconds)
         for indices in self._remaining_batches():
             if self.processes.agree(self.finished or stop()):
                 break
+            share = self.share
             loss, tokens = self._step(indices)
             if not math.isfinite(loss):
                 self._diverged("The loss")
             self.batch_in_epoch += 1
-            tokens_seen += tokens
             now = time.monotonic()
-            self.seconds = seconds_before + now - started
+            self.seconds = seconds_before + self._agreed(now - started)
             self._smoothed = (
                 loss if math.isnan(self._smoothed) else 0.99 * self._smoothed + 0.01 * loss
             )
-            on_step(Progress(self.step, self._smoothed, tokens_seen / (now - started)))
-            due = self.step % self.config.evaluate_every == 0 or self.step == self.config.steps
+            on_step(pace.after(self.step, self.share, self.seconds, tokens, self._smoothed))
+            due = self.config.evaluates_at(self.step, share, self.share)
             if due and len(self.splits["valid"]):
-                self._evaluate()
+                self._evaluate(on_evaluation)
             if self._save_is_due(now - saved):
                 self.save()
                 saved = now
         self.save()
         return self.finished
+
+    def _agreed(self, seconds: float) -> float:
+        """The main process' time, if the schedule goes by it: all processes must keep to one."""
+        if self.config.minutes is None:
+            return seconds
+        return self.processes.total(seconds if self.processes.is_main else 0.0)
 
     def _save_is_due(self, seconds: float) -> bool:
         if self.config.save_every is not None:
@@ -263,12 +264,12 @@ class Trainer:
             )
         scaled: Tensor = self.scaler.scale(loss)
         scaled.backward()
-        self.optimizer.step(self.config.learning_rate_at(self.step), self.scaler)
+        self.optimizer.step(self.config.learning_rate_at(self.step, self.share), self.scaler)
         self.step += 1
         tokens = int(lengths.sum())
         return self.processes.total(nats.item() if share else 0.0) / tokens, tokens
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, on_evaluation: OnEvaluation) -> None:
         """Measure the model on the validation split, and log it; the main process works for all."""
         loss = HeldOutLoss(0.0, 0.0)
         if self.processes.is_main:
@@ -289,6 +290,7 @@ class Trainer:
                     "valid_bits_per_character": loss.bits_per_character,
                 },
             )
+            on_evaluation(loss)
         if self.config.patience is None:
             return
         self._evaluations_since_best += 1

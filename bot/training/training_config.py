@@ -1,5 +1,6 @@
 """How a model is trained: the numbers, and what follows from them."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,16 +12,22 @@ from bot.training.loss import Reduction
 Precision = Literal["float32", "bf16", "fp16"]
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
+EVALUATIONS = 20  # a run, unless ``evaluate_every`` says otherwise
+MAX_WARMUP_SHARE = 0.1  # a short run, or one on a slow machine, has few steps in all
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How a model is trained.
 
-    :param steps: optimiser steps in all
+    :param steps: optimiser steps in all; ``None``: as many as ``minutes`` allow
+    :param minutes: of training in all, the time before a resume included; ``None``: as many as
+        ``steps`` take. With both, the run ends with the first of them
     :param batch_size: pairs a step and process
     :param learning_rate: at its highest, after the warm-up
-    :param warmup_steps: the rate rises linearly over these, ...
-    :param decay_share: ... and falls to zero over this last share of the steps
+    :param warmup_steps: the rate rises linearly over these, or over a tenth of the run if that is
+        shorter, ...
+    :param decay_share: ... and falls to zero over this last share of the run
     :param weight_decay: of AdamW, on matrices only; 0 makes it Adam
     :param clip: the largest gradient norm
     :param decoder_learning_ratio: the decoder's learning rate over the encoder's; each is clipped
@@ -29,7 +36,8 @@ class TrainingConfig:
     :param teacher_forcing: the share of the batches in which the decoder is fed gold tokens; in
         the others it is fed its own, step by step. It is decided once a batch, as in the tutorial
     :param loss: ``tokens`` or ``steps``, see ``loss.step_weights``
-    :param evaluate_every: steps between evaluations on the validation split
+    :param evaluate_every: steps between evaluations on the validation split; ``None``: a
+        twentieth of the run
     :param patience: stop after so many evaluations in a row that were no better than the best
         before them, and keep the best weights; ``None``: train to the last step
     :param save_every_s: seconds between checkpoints
@@ -37,7 +45,8 @@ class TrainingConfig:
     :param precision: what is computed in where autocast allows it; weights stay float32
     """
 
-    steps: int = 20_000
+    steps: int | None = 20_000
+    minutes: float | None = None
     batch_size: int = 128
     learning_rate: float = 1e-3
     warmup_steps: int = 500
@@ -47,12 +56,19 @@ class TrainingConfig:
     decoder_learning_ratio: float | None = None
     teacher_forcing: float = 1.0
     loss: Reduction = "tokens"
-    evaluate_every: int = 1_000
+    evaluate_every: int | None = None
     patience: int | None = None
     save_every_s: float = 60.0
     save_every: int | None = None
     precision: Precision = "float32"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.minutes is None:
+            raise ValueError("neither steps nor minutes say when the run ends")
+        for name, value in (("steps", self.steps), ("minutes", self.minutes)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}; it must be above 0")
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "TrainingConfig":
@@ -65,12 +81,34 @@ class TrainingConfig:
             values["precision"] = "bf16"
         return cls(**values)
 
-    def learning_rate_at(self, step: int) -> float:
-        """Warm-up, plateau, linear decay: the plateau can be cut short by lowering ``steps``."""
-        decay_steps = max(1, round(self.steps * self.decay_share))
-        rise = (step + 1) / max(1, self.warmup_steps)
-        fall = (self.steps - step) / decay_steps
+    def share_at(self, step: int, seconds: float) -> float:
+        """How much of the run is over, from 0 to 1.
+
+        :param step: steps taken so far
+        :param seconds: of training so far
+        """
+        of_steps = step / self.steps if self.steps is not None else 0.0
+        of_time = seconds / (60 * self.minutes) if self.minutes is not None else 0.0
+        return min(1.0, max(of_steps, of_time))
+
+    def learning_rate_at(self, step: int, share: float) -> float:
+        """Warm-up, plateau, linear decay: the plateau can be cut short by a smaller budget.
+
+        :param share: of the run that is over
+        """
+        rise = max((step + 1) / max(1, self.warmup_steps), share / MAX_WARMUP_SHARE)
+        fall = (1 - share) / self.decay_share if self.decay_share else 1.0
         return self.learning_rate * min(1.0, rise, fall)
+
+    def evaluates_at(self, step: int, share_before: float, share: float) -> bool:
+        """Whether the model is measured after a step.
+
+        :param share_before: of the run that was over before it
+        :param share: of the run that is over now
+        """
+        if self.evaluate_every is not None:
+            return step % self.evaluate_every == 0 or share == 1
+        return math.floor(EVALUATIONS * share) > math.floor(EVALUATIONS * share_before)
 
     def forces_at(self, step: int) -> bool:
         """Whether the decoder is fed gold tokens in this step, the same in every process."""

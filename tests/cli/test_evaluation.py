@@ -12,10 +12,17 @@ import torch
 from command import ROOT, bot, clean_environment, empty_folder
 from rich.console import Console
 
+from bot.artifact.artifact import Artifact
 from bot.artifact.manifest import SEARCHER_FILE, TOKENIZER_FILE
 from bot.artifact.store import ModelStore
 from bot.cli import main
 from bot.cli.evaluation import write_training_report
+from bot.errors import CheckpointError
+from bot.evaluation.artifact_evaluation import EvaluationConfig, held_out_examples
+from bot.evaluation.metrics import likelihood
+from bot.publishing.export import TrainedRun
+from bot.training.held_out import held_out_loss
+from bot.training.run import read_splits
 
 CAT = "Please, number 3, tell me about the cat."
 
@@ -107,11 +114,70 @@ def test_attention_draws_a_picture(store: Path, tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_picture_says_what_to_install_for_what_it_cannot_write(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bot.evaluation.fonts._choose", lambda missing, families: None)
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", list)
+    options = ("--out=a.svg", "--model=animals", f"--store={store}", "--reply=Hi.")
+    monkeypatch.setattr(sys, "argv", ["bot", "attention", "你好", *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    output, errors = capsys.readouterr()
+    assert output == "a.svg\n"
+    (line,) = errors.splitlines()
+    assert line.endswith("sudo apt-get install fonts-noto-cjk")
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_model_is_measured_on_exactly_what_a_run_held_out(
+    split: str, animal_artifact: Artifact, trained_run: Path
+) -> None:
+    config = EvaluationConfig.of_run(trained_run, split, 0)
+    examples = held_out_examples(config)
+    trained = TrainedRun.read(trained_run)
+    held_out = held_out_loss(trained.searcher.model, trained.splits[split])
+    measured = likelihood(animal_artifact, examples)
+    assert measured.every.perplexity == pytest.approx(held_out.perplexity, rel=1e-4)
+    assert measured.every.bits_per_character == pytest.approx(held_out.bits_per_character, rel=1e-4)
+    assert len(held_out_examples(EvaluationConfig.of_run(trained_run, split, 3))) == 3
+
+
+def test_evaluate_takes_a_run_instead_of_a_corpus(
+    store: Path, trained_run: Path, tmp_path: Path
+) -> None:
+    result = bot(
+        *("evaluate", "animals", f"--store={store}", f"--run={trained_run}", "--split=valid"),
+        f"--json={tmp_path / 'out.json'}",
+    )
+    assert result.returncode == 0, result.stderr.decode()
+    values = json.loads((tmp_path / "out.json").read_text("utf-8"))
+    assert values["config"]["run"] == str(trained_run)
+    held_out = len(read_splits(trained_run)["valid"])
+    assert values["likelihood"]["every_target"]["targets"] == held_out
+    assert f"{held_out} examples of the valid split" in result.stderr.decode()
+
+
+def test_a_run_that_kept_no_held_out_text_is_an_error(trained_run: Path, tmp_path: Path) -> None:
+    shutil.copy(trained_run / "run.json", tmp_path)
+    with pytest.raises(CheckpointError, match=r"test\.jsonl .* --corpus"):
+        held_out_examples(EvaluationConfig.of_run(tmp_path, "test", 0))
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["evaluate", "plants", "--corpus=smalltalk"], 1, "There is no model plants"),
         (["evaluate", "animals"], 2, "--corpus"),
+        (["evaluate", "animals", "--run=."], 1, "run.json"),
+        (["evaluate", "animals", "--run=.", "--split=train"], 2, "valid and test"),
+        (
+            ["evaluate", "animals", "--run=.", "--no-clean", "--drop=x"],
+            2,
+            "leave --no-clean and --drop out",
+        ),
         (["evaluate", "animals", "--corpus=novel.docx"], 2, "novel.docx"),
         (["evaluate", "animals", "--corpus=none.tsv"], 1, "none.tsv"),
         (["evaluate", "animals", "--corpus=smalltalk", "--run=x"], 2, "--report"),

@@ -12,8 +12,10 @@ import torch
 from command import COMMAND, bot, clean_environment, empty_folder
 
 from bot.artifact.precision import int8_works
+from bot.cli import main
+from bot.errors import UsageError
 from bot.training import checkpoint
-from bot.training.run import RunConfig
+from bot.training.run import HELD_OUT, RunConfig, read_held_out, read_splits
 
 SMALL = (
     "--hidden=32",
@@ -30,9 +32,14 @@ def test_a_model_is_trained_exported_and_talked_to(corpus: Path, tmp_path: Path)
     trained = bot("train", f"--run={run}", f"--corpus={corpus}", "--steps=20", *SMALL)
     assert trained.returncode == 0, trained.stderr.decode()
     assert f"python -m bot export '{run}' --name NAME" in trained.stderr.decode()
-    (last,) = log_of(run)
+    log = log_of(run)
+    assert [line["step"] for line in log] == list(range(1, 21)), "twenty, also of a short run"
+    last = log[-1]
     loss, perplexity = last["valid_nats_per_token"], last["valid_perplexity"]
-    assert "\nstep 20: loss " in trained.stderr.decode(), "the last step is told of"
+    said = trained.stderr.decode()
+    assert "\nstep 20: loss " in said, "the last step is told of"
+    assert re.search(r"\nThe run ends in about .*, at step 20 or so\.\n", said)
+    assert re.search(r"\nstep 20: held-out loss .*(\n> .*\n= .*\n< .*){3}\n", said)
     assert (
         f"at step 20 is {loss:.3f} nats a token, a perplexity of {perplexity:.2f}.\n"
         in trained.stderr.decode()
@@ -91,7 +98,9 @@ def test_ctrl_c_saves_and_says_how_to_resume(corpus: Path, tmp_path: Path) -> No
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130
-    assert "--resume" in rest
+    saved = re.search(r"^Saved at step (\d+)\. Go on with: .* --resume$", rest, re.M)
+    assert saved
+    assert int(saved[1]) == checkpoint.load(run / checkpoint.CHECKPOINT_FILE)["step"]
     changed = bot("train", f"--run={run}", "--resume", "--batch-size=7")
     assert changed.returncode == 2
     assert b"leave --batch-size out" in changed.stderr
@@ -232,3 +241,101 @@ def test_train_says_what_it_left_out_and_longer_replies_are_learnt_if_asked_for(
     assert said.count("left out ") == 1
     assert "left out 1 with a reply of more than 111 tokens" in said
     assert RunConfig.read(tmp_path / "long").max_target_tokens == 112
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--recipe=tutorial", "--vocabulary-kind=bpe"],
+            [
+                *("--vocabulary-kind bpe", "--min-count 3 of --recipe tutorial"),
+                *("--drop-unknown of --recipe tutorial", "--min-count 1 and --no-drop-unknown"),
+            ],
+        ),
+        (["--drop-unknown"], ["--vocabulary-kind bpe", "with --drop-unknown;"]),
+        (["--decoder-layers=3"], ["--encoder-layers 1 and --decoder-layers 3"]),
+        (["--steps=5", "--minutes=3"], ["--steps 5 and --minutes 3 ", "one of them"]),
+        # Of all that follow the corpus does not exist, and nobody notices.
+        (["--resume", "--corpus=none.tsv"], ["runs/latest holds no run to resume"]),
+        (["--run=RUN", "--corpus=none.tsv"], ["already holds a run"]),
+        (
+            ["--run=RUN", "--resume", "--corpus=none.tsv", "--no-clean", "--clip=2"],
+            ["leave --no-clean, --clip and --corpus out", "--steps, --minutes and --patience"],
+        ),
+        (
+            ["--base=RUN", "--hidden=3", "--no-tie-embeddings", "--corpus=none.tsv"],
+            ["leave --hidden and --no-tie-embeddings out"],
+        ),
+    ],
+)
+def test_options_that_clash_are_named_before_anything_is_read(
+    arguments: list[str],
+    words: list[str],
+    trained_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)  # without a developer's .env
+    given = [argument.replace("RUN", str(trained_run)) for argument in arguments]
+    monkeypatch.setattr(sys, "argv", ["bot", "train", *given])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert all(word in sentence for word in words), sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "budget"),
+    [
+        ([], (20_000, 60.0)),
+        (["--steps=7"], (7, None)),
+        (["--minutes=90"], (None, 90.0)),
+        (["--recipe=tutorial"], (4000, None)),
+        (["--recipe=tutorial", "--minutes=30"], (None, 30.0)),
+    ],
+    ids=str,
+)
+def test_a_run_ends_after_the_steps_or_the_minutes_that_were_asked_for(
+    arguments: list[str],
+    budget: tuple[int | None, float | None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configs = []
+
+    def prepare(run: Path, config: RunConfig, *_: object, **__: object) -> None:
+        configs.append(config)
+        raise UsageError("enough")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bot.training.run.prepare", prepare)
+    monkeypatch.setattr(sys, "argv", ["bot", "train", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    assert (configs[0].training.steps, configs[0].training.minutes) == budget
+
+
+def test_what_is_announced_is_what_is_measured_on(corpus: Path, tmp_path: Path) -> None:
+    """Of the held-out pairs, too, those with an unknown word are dropped."""
+    source, run = tmp_path / "rare.jsonl", tmp_path / "run"
+    lines = corpus.read_text().splitlines()
+    rare = [
+        json.dumps({"turns": [f"What is {word}?", "I do not know."]})
+        for word in ("".join(chr(97 + int(digit)) for digit in f"{n:04}") for n in range(900))
+    ]
+    source.write_text("\n".join(lines + rare))
+    options = ("--recipe=tutorial", "--steps=1", "--hidden=32", "--embedding=16")
+    result = bot("train", f"--run={run}", f"--corpus={source}", *options)
+    said = result.stderr.decode()
+    assert result.returncode == 0, said
+    used = {name: len(pairs) for name, pairs in read_splits(run).items()}
+    held_out = {name: len(read_held_out(run, name)) for name in HELD_OUT}
+    assert held_out == {"valid": used["valid"], "test": used["test"]}
+    assert f" {used['valid']} to validate on, {used['test']} to test on; " in said
+    of_corpus = re.search(r"(\d+) valid, (\d+) test", said)
+    assert of_corpus
+    assert int(of_corpus[1]) > used["valid"] > 0

@@ -19,6 +19,21 @@ def test_bytes_or_words_are_learnt() -> None:
     assert bpe.decode(bpe.encode("Ça va, 你?")) == "Ça va, 你?"
 
 
+def test_texts_that_are_split_into_words_are_taken_at_their_word() -> None:
+    """Pre-segmented Chinese, as ywk991112's corpora have it."""
+    config = VocabularyConfig("whitespace", min_count=2)
+    learnt = config.learn([("今天 天气 怎么样", "今天 天气 很好 。"), ("天气 呢", "天气")], 12, 2)
+    assert UNK_ID not in learnt.encode("今天 天气")
+    assert learnt.encode("今天天气") == learnt.encode("很好") == [UNK_ID]
+    assert learnt.decode(learnt.encode("天气 今天")) == "天气 今天"
+    assert learnt.max_source_turns == 2
+    assert config.word_counter()("今天 天气 怎么样 吗") == 4
+    two = VocabularyConfig("whitespace", size=6).learn([("b a", "a <eos>")], 9, 1)
+    assert two.encode("a b") == [5, UNK_ID], "the most frequent word is the one that is learnt"
+    capitals = VocabularyConfig("whitespace").learn([("Don't go", "go")], 12, 1)
+    assert capitals.decode(capitals.encode("Don't go")) == "Don't go"
+
+
 def test_words_are_counted_as_the_vocabulary_has_them() -> None:
     text = "Don't go, you two!"
     assert VocabularyConfig().word_counter()(text) == 4

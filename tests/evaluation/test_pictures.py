@@ -93,6 +93,12 @@ def test_no_character_is_an_error_or_a_warning(suffix: str) -> None:
     assert content.startswith(start[suffix])
 
 
+def test_an_svg_holds_its_words_as_text() -> None:
+    content = rendered(attention_figure(Attention(["你好"], ["hello"], [[1.0]])), ".svg").decode()
+    assert ">你好</text>" in content
+    assert ">hello</text>" in content
+
+
 def test_an_endless_reply_is_a_usage_error(animal_artifact: Artifact) -> None:
     with pytest.raises(UsageError, match="shorter"):
         attend(animal_artifact, [CAT], "word " * MAX_PICTURED_TOKENS)

@@ -1,14 +1,17 @@
 """Loss on held-out replies."""
 
 import math
+from pathlib import Path
 
 import pytest
+import torch
+from small_runs import trainer_of
 
 from bot.data.dataset import encode_examples
 from bot.data.selection import Example
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import train_bpe
-from bot.training.held_out import HeldOutLoss, held_out_loss
+from bot.training.held_out import HeldOutLoss, held_out_loss, sample_replies
 
 EXAMPLES = [
     Example(("Hello.",), "Hi!"),
@@ -43,3 +46,19 @@ def test_the_loss_of_no_pairs_is_undefined() -> None:
     loss = held_out_loss(model, encode_examples([], tokenizer, 30))
     assert math.isnan(loss.perplexity)
     assert math.isnan(loss.bits_per_character)
+
+
+def test_sample_replies_are_the_models_own_to_the_same_pairs_and_disturb_nothing(
+    trained_run: Path,
+) -> None:
+    trainer = trainer_of(trained_run)
+    trainer.resume()
+    trainer.model.train()
+    random = torch.get_rng_state()
+    samples = sample_replies(trainer.model, trainer.splits["test"])
+    assert torch.equal(torch.get_rng_state(), random)
+    assert trainer.model.training
+    assert samples == sample_replies(trainer.model, trainer.splits["test"])
+    assert len(samples) == 3
+    for _, target, reply in samples:
+        assert target[1:-1] == reply, "this model has learnt its corpus"

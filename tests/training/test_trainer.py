@@ -2,8 +2,11 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from bot.errors import CheckpointError, DivergenceError, UsageError
 from bot.publishing.export import TrainedRun
 from bot.training import checkpoint
 from bot.training.held_out import held_out_loss
+from bot.training.progress import Progress
 from bot.training.run import RunConfig, read_splits
 from bot.training.trainer import Trainer
 from bot.training.training_config import TrainingConfig
@@ -302,8 +306,88 @@ def test_a_write_that_is_cut_short_leaves_the_old_checkpoint(
 
 def test_the_learning_rate_rises_stays_and_falls() -> None:
     config = TrainingConfig(steps=100, warmup_steps=10, decay_share=0.5, learning_rate=1.0)
-    rates = [config.learning_rate_at(step) for step in range(100)]
+    rates = [config.learning_rate_at(step, config.share_at(step, 0.0)) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9:50] == [1.0] * 41
     assert rates[75] == pytest.approx(0.5)
     assert rates[99] == pytest.approx(0.02)
+
+
+def test_a_short_run_rises_in_its_first_tenth_whatever_the_warm_up() -> None:
+    config = TrainingConfig(steps=100, warmup_steps=500, decay_share=0.4, learning_rate=1.0)
+    rates = [config.learning_rate_at(step, config.share_at(step, 0.0)) for step in range(100)]
+    assert rates[5] == pytest.approx(0.5)
+    assert rates[10:60] == [1.0] * 50
+
+
+def test_a_budget_of_minutes_has_the_same_schedule_over_time() -> None:
+    config = TrainingConfig(steps=None, minutes=10, warmup_steps=500, learning_rate=1.0)
+    rates = [
+        config.learning_rate_at(step, config.share_at(step, 6.0 * step)) for step in range(100)
+    ]
+    steps = TrainingConfig(steps=100, warmup_steps=500, learning_rate=1.0)
+    assert rates == pytest.approx(
+        [steps.learning_rate_at(step, steps.share_at(step, 0.0)) for step in range(100)]
+    )
+
+
+def test_of_two_budgets_the_first_to_be_used_up_ends_the_run() -> None:
+    config = TrainingConfig(steps=100, minutes=1)
+    assert config.share_at(50, 6.0) == 0.5
+    assert config.share_at(10, 45.0) == 0.75
+    assert config.share_at(10, 61.0) == config.share_at(101, 1.0) == 1.0
+
+
+def test_a_run_that_would_never_end_or_begin_is_refused() -> None:
+    with pytest.raises(ValueError, match="neither steps nor minutes"):
+        TrainingConfig(steps=None)
+    with pytest.raises(ValueError, match="minutes is 0"):
+        TrainingConfig(minutes=0)
+    with pytest.raises(ValueError, match="steps is -1"):
+        TrainingConfig(steps=-1)
+
+
+@pytest.fixture
+def a_second_a_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The trainer's clock is read once when it starts, and then once a step."""
+    clock = count()
+    monkeypatch.setattr(
+        "bot.training.trainer.time", SimpleNamespace(monotonic=lambda: float(next(clock)))
+    )
+    return
+
+
+@pytest.mark.usefixtures("a_second_a_step")
+def test_minutes_are_a_budget_that_outlives_a_stop(corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    small_run(run, corpus, steps=1)
+    first = changed(run, steps=None, minutes=0.5, evaluate_every=None)
+    seen: list[Progress] = []
+    assert not first.train(seen.append, lambda: first.step == 12)
+    assert (seen[-1].seconds, seen[-1].share) == (12, pytest.approx(0.4))
+    assert seen[-1].seconds_left == pytest.approx(18)
+    second = trainer_of(run)
+    second.resume()
+    assert second.train(seen.append, lambda: False)
+    assert [progress.step for progress in seen] == list(range(1, 31))
+    assert seen[17].seconds_left == pytest.approx(12), "also after a resume"
+    assert seen[-1].share == 1
+    log = [json.loads(line) for line in (run / checkpoint.LOG_FILE).read_text().splitlines()]
+    assert len(log) == 20
+    assert log[-1]["step"] == 30
+    again = trainer_of(run)
+    again.resume()
+    assert again.finished
+
+
+def test_a_run_is_measured_twenty_times(corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    small_run(run, corpus, steps=1)
+    trainer = changed(run, steps=60, evaluate_every=None)
+    measured = []
+    trainer.train(lambda progress: None, lambda: False, measured.append)
+    log = [json.loads(line) for line in (run / checkpoint.LOG_FILE).read_text().splitlines()]
+    assert [line["step"] for line in log] == list(range(3, 61, 3))
+    assert [line["valid_nats_per_token"] for line in log] == [
+        loss.nats_per_token for loss in measured
+    ]

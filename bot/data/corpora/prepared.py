@@ -43,6 +43,14 @@ def max_reply_words(folder: Path) -> int:
     return words if isinstance(words, int) else 0
 
 
+def example_line(turns: Sequence[str], reply: str) -> str:
+    """The line of an example: the turns before the reply, the newest last, and the reply."""
+    example: dict[str, Any] = {"turns": [*turns, reply]}
+    if len(turns) > 1:
+        example["first_reply"] = len(turns)
+    return well_formed(json.dumps(example, ensure_ascii=False)) + "\n"
+
+
 class PreparedCorpus:
     """Writes a prepared corpus; killed at any moment, there is none or the whole of it.
 
@@ -72,11 +80,7 @@ class PreparedCorpus:
 
     def write(self, split: str, turns: Sequence[str], reply: str) -> None:
         """Add an example: the turns before the reply, the newest last, and the reply."""
-        example: dict[str, Any] = {"turns": [*turns, reply]}
-        if len(turns) > 1:
-            example["first_reply"] = len(turns)
-        line = json.dumps(example, ensure_ascii=False)
-        self._files[f"{split}.jsonl"].write(well_formed(line) + "\n")
+        self._files[f"{split}.jsonl"].write(example_line(turns, reply))
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Give the files their names; the summary, which makes the folder a corpus, is the last."""
