@@ -231,7 +231,7 @@ def test_train_says_what_it_left_out_and_longer_replies_are_learnt_if_asked_for(
     source = tmp_path / "long.tsv"
     reply = "That was " + "so " * 40 + "good"
     lines = [f"How was number {n}?\t{reply} on day {n}.\n" for n in range(50)]
-    one_word = "".join(chr(0x4E00 + 7 * i) for i in range(200))  # no two are alike
+    one_word = "".join(chr(0x1401 + 3 * i) for i in range(200))  # no two letters are alike
     source.write_text("".join([*lines, "What a bitch!\tNo.\n", f"Hm?\t{one_word}\n"]), "utf-8")
     options = (f"--corpus={source}", "--steps=1", "--max-reply-words=60", "--no-clean", *SMALL)
     long = bot("train", f"--run={tmp_path / 'long'}", *options)
