@@ -18,6 +18,7 @@ from bot.errors import SettingsError
 SHIPPED_STORE = Path(__file__).parent.parent / "model_store"
 
 CPU_QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
+MEMORY_LIMIT_FILE = Path("/sys/fs/cgroup/memory.max")
 
 MAX_DEFAULT_WORKERS = 4
 MAX_DEFAULT_THREADS = 4
@@ -219,6 +220,15 @@ def usable_cores() -> int:
     else:
         cores = os.cpu_count() or 1
     return min(cores, _core_quota(CPU_QUOTA_FILE) or cores)
+
+
+def usable_memory_bytes() -> int:
+    """The machine's memory, or what a container may use of it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(memory, int(MEMORY_LIMIT_FILE.read_text()))
+    except (OSError, ValueError):  # no such file, or "max"
+        return memory
 
 
 def _core_quota(file: Path) -> int | None:

@@ -5,7 +5,6 @@ loads the training code.
 """
 
 import logging
-import signal
 import sys
 from typing import Annotated, Any
 
@@ -24,6 +23,7 @@ from bot.cli import (
     training,
 )
 from bot.errors import CauserieError
+from bot.interrupts import EXIT_CODE, STOPPED
 from bot.log import MESSAGE, EventFormatter
 from bot.printable import printable
 
@@ -35,8 +35,8 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            print("Stopped; nothing unfinished was written.", file=sys.stderr)
-            raise typer.Exit(128 + signal.SIGINT) from error
+            print(STOPPED, file=sys.stderr)
+            raise typer.Exit(EXIT_CODE) from error
 
 
 app = typer.Typer(

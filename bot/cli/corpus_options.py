@@ -92,7 +92,7 @@ Reverse = Annotated[
     bool,
     typer.Option("--reverse", help="Swap prompt and reply: conversations are read backwards."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything that is random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything that is random.")]
 
 
 def mix_config(context: typer.Context) -> "MixConfig":

@@ -22,6 +22,10 @@ from bot.errors import UsageError
 if TYPE_CHECKING:
     from bot.data.dataset import EncodedPairs
 
+# What a machine's memory allows is less, and is told by how much.
+MAX_SIZE = 100_000_000
+MAX_LAYERS = 32
+
 
 def _use_recipe(context: typer.Context, name: str | None) -> str | None:
     """Let the recipe's values take the place of the options' defaults."""
@@ -122,7 +126,9 @@ def train(
         int | None,
         typer.Option(min=1, help="Steps between checkpoints.", show_default="once a minute"),
     ] = None,
-    vocabulary: Annotated[int, typer.Option(min=300, help="Tokens to learn, at most.")] = 6000,
+    vocabulary: Annotated[
+        int, typer.Option(min=300, max=MAX_SIZE, help="Tokens to learn, at most.")
+    ] = 6000,
     vocabulary_kind: Annotated[
         Literal["bpe", "word"],
         typer.Option(
@@ -137,10 +143,14 @@ def train(
         bool,
         typer.Option(help="Whether pairs with a word that is not learnt are dropped, likewise."),
     ] = False,
-    embedding: Annotated[int, typer.Option(min=1, help="Embedding size.")] = 256,
-    hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 512,
-    encoder_layers: Annotated[int, typer.Option(min=1, help="Each of two directions.")] = 1,
-    decoder_layers: Annotated[int, typer.Option(min=1, help="GRU layers of the decoder.")] = 2,
+    embedding: Annotated[int, typer.Option(min=1, max=MAX_SIZE, help="Embedding size.")] = 256,
+    hidden: Annotated[int, typer.Option(min=1, max=MAX_SIZE, help="Hidden size.")] = 512,
+    encoder_layers: Annotated[
+        int, typer.Option(min=1, max=MAX_LAYERS, help="Each of two directions.")
+    ] = 1,
+    decoder_layers: Annotated[
+        int, typer.Option(min=1, max=2 * MAX_LAYERS, help="GRU layers of the decoder.")
+    ] = 2,
     attention: Annotated[
         Literal["dot", "general", "concat"], typer.Option(help="Luong's score.")
     ] = "general",
@@ -181,7 +191,7 @@ def train(
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")
     ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
+    seed: options.Seed = 0,
 ) -> None:
     """Train a model on dialogue; Ctrl-C saves, and --resume goes on."""
     from bot.artifact.artifact import resolve_device
@@ -192,16 +202,18 @@ def train(
     from bot.training.run import (
         RunConfig,
         check_patience,
+        held_run,
         max_target_tokens,
         prepare,
         read_splits,
     )
     from bot.training.trainer import Trainer
-    from bot.training.training_config import TrainingConfig, check_precision
+    from bot.training.training_config import TrainingConfig, check_precision, first_problem
 
     console = progress_console()
 
     def start() -> None:
+        context.with_resource(held_run(run))
         check_precision(precision, resolved_device)
         start_from = None
         try:
@@ -232,15 +244,7 @@ def train(
                 )
                 optimizer = "begins anew" if start_from.moments is None else "goes on, too"
                 console.print(f"going on from {start_from.name}; its optimiser {optimizer}")
-        except ValueError as error:
-            raise UsageError(f"These options do not make a model: {error}.") from error
-        corpora = options.parse_sources(corpus or ["smalltalk"], delimiter, encoding)
-        mix = options.mix_config(context)
-        config = RunConfig(
-            corpora=corpora,
-            mix=mix,
-            model=model,
-            training=TrainingConfig(
+            training = TrainingConfig(
                 steps=steps,
                 batch_size=batch_size,
                 learning_rate=learning_rate,
@@ -256,7 +260,18 @@ def train(
                 save_every=save_every,
                 precision=precision,
                 seed=seed,
-            ),
+            )
+        except ValueError as error:
+            raise UsageError(
+                f"These options do not make a model: {first_problem(error)}."
+            ) from error
+        corpora = options.parse_sources(corpus or ["smalltalk"], delimiter, encoding)
+        mix = options.mix_config(context)
+        config = RunConfig(
+            corpora=corpora,
+            mix=mix,
+            model=model,
+            training=training,
             vocabulary=words,
             max_target_tokens=max_target_tokens(mix, corpora),
             base="" if start_from is None else start_from.name,
@@ -282,6 +297,7 @@ def train(
             name: changeable[name] for name in _given(context) & {*changeable}
         }
         config = RunConfig.read(run)
+        context.with_resource(held_run(run))
         if changes:
             changed = replace(config, training=replace(config.training, **changes))
             if patience is not None:

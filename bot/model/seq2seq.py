@@ -40,6 +40,8 @@ class ModelConfig:
         for name in ("vocabulary_size", "embedding_size", "hidden_size", "encoder_layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
         if not 1 <= self.decoder_layers <= 2 * self.encoder_layers:
             raise ValueError(
                 f"decoder_layers is {self.decoder_layers}; the encoder's last states can start"

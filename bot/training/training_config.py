@@ -1,18 +1,25 @@
 """How a model is trained: the numbers, and what follows from them."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from bot.errors import UsageError
 from bot.training.loss import Reduction
 
 Precision = Literal["float32", "bf16", "fp16"]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+# PyTorch's generators take 64 bits, and what is made of the seed must fit too.
+MAX_SEED = 2**32 - 1
+
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class TrainingConfig:
     """How a model is trained.
 
@@ -35,30 +42,31 @@ class TrainingConfig:
     :param save_every_s: seconds between checkpoints
     :param save_every: steps between checkpoints, instead of seconds
     :param precision: what is computed in where autocast allows it; weights stay float32
+    :raises ValueError: if a value is of another type than its field, or out of its bounds
     """
 
-    steps: int = 20_000
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    warmup_steps: int = 500
-    decay_share: float = 0.4
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    decoder_learning_ratio: float | None = None
-    teacher_forcing: float = 1.0
+    steps: Count = 20_000
+    batch_size: Count = 128
+    learning_rate: Rate = 1e-3
+    warmup_steps: Annotated[int, Field(ge=0)] = 500
+    decay_share: Share = 0.4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    clip: Rate = 1.0
+    decoder_learning_ratio: Annotated[float, Field(ge=0)] | None = None
+    teacher_forcing: Share = 1.0
     loss: Reduction = "tokens"
-    evaluate_every: int = 1_000
-    patience: int | None = None
-    save_every_s: float = 60.0
-    save_every: int | None = None
+    evaluate_every: Count = 1_000
+    patience: Count | None = None
+    save_every_s: Rate = 60.0
+    save_every: Count | None = None
     precision: Precision = "float32"
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "TrainingConfig":
         """From the values in ``run.json``.
 
-        :raises TypeError: if one of them is unknown
+        :raises ValueError: if one of them is unknown or cannot be used
         """
         values = dict(values)
         if values.pop("bf16", False):  # as version 0.1.0 wrote it
@@ -76,6 +84,15 @@ class TrainingConfig:
         """Whether the decoder is fed gold tokens in this step, the same in every process."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         return float(torch.rand((), generator=generator)) < self.teacher_forcing
+
+
+def first_problem(error: Exception) -> str:
+    """What is wrong with a value, in one line; pydantic takes several for it."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    problem = error.errors()[0]
+    name = ".".join(map(str, problem["loc"]))
+    return f"{name} is {problem['input']!r}: {problem['msg'].lower()}"
 
 
 def check_precision(precision: str, device: str) -> None:
