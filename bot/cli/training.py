@@ -73,7 +73,9 @@ def train(
     steps: Annotated[
         int, typer.Option(min=1, help="Optimiser steps in all; --resume may change it.")
     ] = 20_000,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pairs a step and process.")] = 128,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=options.MAX_COUNT, help="Pairs a step and process.")
+    ] = 128,
     learning_rate: Annotated[float, typer.Option(min=1e-6, help="After the warm-up.")] = 1e-3,
     decoder_learning_ratio: Annotated[
         float | None,
@@ -137,7 +139,12 @@ def train(
         ),
     ] = "bpe",
     min_count: Annotated[
-        int, typer.Option(min=1, help="Rarer words are not learnt; for --vocabulary-kind word.")
+        int,
+        typer.Option(
+            min=1,
+            max=options.MAX_COUNT,
+            help="Rarer words are not learnt; for --vocabulary-kind word.",
+        ),
     ] = 1,
     drop_unknown: Annotated[
         bool,

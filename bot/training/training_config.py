@@ -46,7 +46,7 @@ class TrainingConfig:
     """
 
     steps: Count = 20_000
-    batch_size: Count = 128
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
     learning_rate: Rate = 1e-3
     warmup_steps: Annotated[int, Field(ge=0)] = 500
     decay_share: Share = 0.4
