@@ -14,14 +14,19 @@ from bot.interrupts import insistent_interrupts
 
 
 def test_an_interrupt_that_is_dropped_is_raised_again(capsys: pytest.CaptureFixture[str]) -> None:
-    dropped = False
-    with pytest.raises(SystemExit) as ended, insistent_interrupts():
+    dropped = []
+
+    @insistent_interrupts()
+    def drop() -> None:
         try:
             os.kill(os.getpid(), signal.SIGINT)
-        except KeyboardInterrupt:
-            dropped = True
+        except KeyboardInterrupt as error:
+            dropped.append(error)
         while True:
             time.sleep(60)
+
+    with pytest.raises(SystemExit) as ended:
+        drop()
     assert dropped
     assert ended.value.code == 130
     assert capsys.readouterr().err == "Stopped; nothing unfinished was written.\n"
@@ -44,11 +49,15 @@ def test_what_tidies_up_after_an_interrupt_is_not_interrupted() -> None:
         while len(alarms) < 3:
             signal.pause()
 
-    with pytest.raises(SystemExit), insistent_interrupts():
+    @insistent_interrupts()
+    def tidy_up() -> None:
         try:
             os.kill(os.getpid(), signal.SIGINT)
         finally:
             wait_for_alarms()
+
+    with pytest.raises(SystemExit):
+        tidy_up()
     assert len(alarms) == 3
 
 

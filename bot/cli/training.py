@@ -22,10 +22,6 @@ from bot.errors import UsageError
 if TYPE_CHECKING:
     from bot.data.dataset import EncodedPairs
 
-# What a machine's memory allows is less, and is told by how much.
-MAX_SIZE = 100_000_000
-MAX_LAYERS = 32
-
 
 def _use_recipe(context: typer.Context, name: str | None) -> str | None:
     """Let the recipe's values take the place of the options' defaults."""
@@ -128,9 +124,7 @@ def train(
         int | None,
         typer.Option(min=1, help="Steps between checkpoints.", show_default="once a minute"),
     ] = None,
-    vocabulary: Annotated[
-        int, typer.Option(min=300, max=MAX_SIZE, help="Tokens to learn, at most.")
-    ] = 6000,
+    vocabulary: Annotated[int, typer.Option(min=300, help="Tokens to learn, at most.")] = 6000,
     vocabulary_kind: Annotated[
         Literal["bpe", "word"],
         typer.Option(
@@ -150,14 +144,10 @@ def train(
         bool,
         typer.Option(help="Whether pairs with a word that is not learnt are dropped, likewise."),
     ] = False,
-    embedding: Annotated[int, typer.Option(min=1, max=MAX_SIZE, help="Embedding size.")] = 256,
-    hidden: Annotated[int, typer.Option(min=1, max=MAX_SIZE, help="Hidden size.")] = 512,
-    encoder_layers: Annotated[
-        int, typer.Option(min=1, max=MAX_LAYERS, help="Each of two directions.")
-    ] = 1,
-    decoder_layers: Annotated[
-        int, typer.Option(min=1, max=2 * MAX_LAYERS, help="GRU layers of the decoder.")
-    ] = 2,
+    embedding: Annotated[int, typer.Option(min=1, help="Embedding size.")] = 256,
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 512,
+    encoder_layers: Annotated[int, typer.Option(min=1, help="Each of two directions.")] = 1,
+    decoder_layers: Annotated[int, typer.Option(min=1, help="GRU layers of the decoder.")] = 2,
     attention: Annotated[
         Literal["dot", "general", "concat"], typer.Option(help="Luong's score.")
     ] = "general",

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from bot.errors import UsageError
+from bot.text.regular_file import read_regular_file
 
 _OURS = {
     "default": ("offensive_words.txt", "slurs.txt"),
@@ -65,7 +66,7 @@ class WordList:
             text = "\n".join(folder.joinpath(file).read_text("utf-8") for file in _OURS[name])
         else:
             try:
-                text = Path(name).read_text("utf-8-sig")
+                text = read_regular_file(Path(name)).decode("utf-8-sig")
             except (OSError, ValueError) as error:
                 raise UsageError(
                     f"The word list {name!r} cannot be read ({error}); give default, none, or the"

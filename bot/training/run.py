@@ -72,12 +72,14 @@ class RunConfig:
             )
             # The types and bounds that the fields are annotated with.
             content = json.dumps(asdict(config))
-            return TypeAdapter(cls).validate_json(content, strict=True)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            config = TypeAdapter(cls).validate_json(content, strict=True)
+            check_memory(config.model, bytes_a_parameter=4)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, UsageError) as error:
             raise CheckpointError(
                 f"{path} cannot be read ({first_problem(error)}); give the folder of a"
                 " training run."
             ) from error
+        return config
 
     def write(self, run: Path) -> None:
         """Keep the settings in the run's folder.
@@ -100,17 +102,19 @@ def held_run(run: Path) -> Iterator[None]:
         yield
 
 
-def check_memory(model: ModelConfig) -> None:
+def check_memory(model: ModelConfig, bytes_a_parameter: int = BYTES_A_PARAMETER) -> None:
     """See whether a model can be trained on this machine.
 
+    :param bytes_a_parameter: 4, if it is only to be loaded
     :raises UsageError: if it needs more memory than there is
+    :raises ValueError: if there is no such model
     """
     with torch.device("meta"):
         parameters = sum(parameter.numel() for parameter in Seq2Seq(model).parameters())
-    needed_bytes = BYTES_A_PARAMETER * parameters
+    needed_bytes = bytes_a_parameter * parameters
     if needed_bytes > usable_memory_bytes():
         raise UsageError(
-            f"Training a model of these sizes, {parameters:,} parameters, needs at least"
+            f"A model of these sizes, {parameters:,} parameters, needs at least"
             f" {needed_bytes / 1e9:,.0f} GB of memory, and this machine has"
             f" {usable_memory_bytes() / 1e9:,.1f} GB; give a lower --hidden, --embedding,"
             " --vocabulary or number of layers."

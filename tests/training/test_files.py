@@ -29,7 +29,7 @@ def test_a_write_that_fails_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", disk_full)
-    with pytest.raises(DiskFullError, match="No space left.*; free space and try again"):
+    with pytest.raises(DiskFullError, match=r"No space left.*; free space and try again"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

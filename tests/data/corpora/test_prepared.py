@@ -52,15 +52,16 @@ def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("examples", [10, 1000])
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path, examples: int) -> None:
     out = tmp_path / "out"
-    with (
-        room_for(100),
-        pytest.raises(DiskFullError, match=r"out/train\.jsonl cannot be .*; free space and try"),
-        PreparedCorpus(out) as prepared,
-    ):
-        # Ten examples wait in memory until the end; of a thousand some do.
-        for _ in range(examples):
-            prepared.write("train", ("Hi.",), "Hello!")
-        prepared.finish({})
+
+    def prepare() -> None:
+        with room_for(100), PreparedCorpus(out) as prepared:
+            # Ten examples wait in memory until the end; of a thousand some do.
+            for _ in range(examples):
+                prepared.write("train", ("Hi.",), "Hello!")
+            prepared.finish({})
+
+    with pytest.raises(DiskFullError, match=r"out/train\.jsonl cannot be .*; free space and try"):
+        prepare()
     assert not out.exists()
 
 
