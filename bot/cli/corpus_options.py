@@ -17,7 +17,7 @@ SOURCES_HELP = (
     " chatterbot-corpus[:LANGUAGE]; seen WEIGHT times an epoch."
 )
 
-MAX_COUNT = 1_000_000
+MAX_COUNT = 1_000_000_000  # what counts as no limit
 
 Delimiter = Annotated[
     str,

@@ -70,7 +70,7 @@ def train(
         int, typer.Option(min=1, help="Optimiser steps in all; --resume may change it.")
     ] = 20_000,
     batch_size: Annotated[
-        int, typer.Option(min=1, max=options.MAX_COUNT, help="Pairs a step and process.")
+        int, typer.Option(min=1, max=1_000_000, help="Pairs a step and process.")
     ] = 128,
     learning_rate: Annotated[float, typer.Option(min=1e-6, help="After the warm-up.")] = 1e-3,
     decoder_learning_ratio: Annotated[
