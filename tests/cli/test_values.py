@@ -121,6 +121,4 @@ def test_a_path_that_cannot_be_used_is_one_sentence(
     command: str, option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for value in PATHS:
-        if (command, value) == ("import-checkpoint", "pipe"):
-            continue  # see the tests of untrusted files
         refused(command, option, value, monkeypatch, capsys)
