@@ -1,6 +1,9 @@
 """``python -m bot``."""
 
-from bot.cli import main
+from bot.interrupts import insistent_interrupts
 
 if __name__ == "__main__":
-    main()
+    with insistent_interrupts():
+        from bot.cli import main
+
+        main()

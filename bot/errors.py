@@ -7,6 +7,7 @@
     ├── CorpusError               a corpus cannot be read, or holds nothing to train on
     ├── MissingPackageError       an optional package is not installed
     ├── CheckpointError           a training checkpoint cannot be read or does not fit
+    ├── DiskFullError             no room is left for a file that is written
     ├── DivergenceError           training has made numbers that are not finite
     ├── ArtifactError             a model in the store cannot be served
     │   ├── ModelNotFoundError    no such model, version or active model
@@ -56,6 +57,10 @@ class MissingPackageError(CauserieError):
 
 class CheckpointError(CauserieError):
     """A training checkpoint cannot be read, or belongs to another configuration."""
+
+
+class DiskFullError(CauserieError):
+    """The disk, a quota or a limit leaves no room for a file; no draft of it is left."""
 
 
 class DivergenceError(CauserieError):

@@ -18,6 +18,7 @@ from bot.errors import SettingsError
 SHIPPED_STORE = Path(__file__).parent.parent / "model_store"
 
 CPU_QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
+MEMORY_LIMIT_FILE = Path("/sys/fs/cgroup/memory.max")
 
 MAX_DEFAULT_WORKERS = 4
 MAX_DEFAULT_THREADS = 4
@@ -180,16 +181,19 @@ def plan_workers(
     workers: int | None = None,
     threads_per_worker: int | None = None,
 ) -> WorkerPlan:
-    """What was asked for; else a worker a core, four at most, that share the remaining cores.
+    """What was asked for, as far as there are cores; else a worker a core, four at most, that share
+    the remaining cores.
 
-    On CUDA the searches queue up on one device anyway: one worker.
+    More threads than cores wait for each other: 64 workers of 64 threads on two cores took two
+    minutes to their first reply. On CUDA the searches queue up on one device anyway: one worker.
 
     :param cores: how many cores this process may use, from ``usable_cores``
     """
     if workers is None:
-        workers = 1 if cuda else min(cores, MAX_DEFAULT_WORKERS)
-    if threads_per_worker is None:
-        threads_per_worker = min(max(cores // workers, 1), MAX_DEFAULT_THREADS)
+        fitting = cores // min(threads_per_worker or 1, cores)
+        workers = 1 if cuda else min(fitting, MAX_DEFAULT_WORKERS)
+    workers = min(workers, cores)
+    threads_per_worker = min(threads_per_worker or MAX_DEFAULT_THREADS, cores // workers)
     return WorkerPlan(workers, threads_per_worker)
 
 
@@ -219,6 +223,15 @@ def usable_cores() -> int:
     else:
         cores = os.cpu_count() or 1
     return min(cores, _core_quota(CPU_QUOTA_FILE) or cores)
+
+
+def usable_memory_bytes() -> int:
+    """The machine's memory, or what a container may use of it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(memory, int(MEMORY_LIMIT_FILE.read_text()))
+    except (OSError, ValueError):  # no such file, or "max"
+        return memory
 
 
 def _core_quota(file: Path) -> int | None:

@@ -1,7 +1,6 @@
 """The map in ARCHITECTURE.md against the tree, and the tests' tree against the package's."""
 
 import re
-from pathlib import Path
 
 from command import ROOT
 

@@ -253,9 +253,17 @@ def test_on_cuda_one_worker_is_enough() -> None:
 
 
 def test_what_the_operator_asks_for_wins() -> None:
-    assert plan_workers(2, workers=8, threads_per_worker=3) == WorkerPlan(8, 3)
+    assert plan_workers(24, workers=8, threads_per_worker=3) == WorkerPlan(8, 3)
     assert plan_workers(8, workers=2) == WorkerPlan(2, 4)
-    assert plan_workers(2, workers=8) == WorkerPlan(8, 1)
+    assert plan_workers(8, workers=1, threads_per_worker=1) == WorkerPlan(1, 1)
+
+
+def test_nobody_gets_more_workers_or_threads_than_there_are_cores() -> None:
+    assert plan_workers(2, workers=64, threads_per_worker=64) == WorkerPlan(2, 1)
+    assert plan_workers(2, workers=1, threads_per_worker=64) == WorkerPlan(1, 2)
+    assert plan_workers(2, workers=8) == WorkerPlan(2, 1)
+    assert plan_workers(8, threads_per_worker=4) == WorkerPlan(2, 4)
+    assert plan_workers(2, cuda=True, workers=64) == WorkerPlan(2, 1)
 
 
 def test_what_the_operator_leaves_open_is_measured_where_there_is_a_choice() -> None:
@@ -264,7 +272,7 @@ def test_what_the_operator_leaves_open_is_measured_where_there_is_a_choice() -> 
     assert candidate_plans(1) == (WorkerPlan(1, 1),)
     assert candidate_plans(8, cuda=True) == (WorkerPlan(1, 4),)
     assert candidate_plans(2, workers=2) == (WorkerPlan(2, 1),)
-    assert candidate_plans(2, threads_per_worker=2) == (WorkerPlan(2, 2),)
+    assert candidate_plans(2, threads_per_worker=2) == (WorkerPlan(1, 2),)
 
 
 def test_there_is_at_least_one_usable_core() -> None:

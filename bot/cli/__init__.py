@@ -5,7 +5,7 @@ loads the training code.
 """
 
 import logging
-import signal
+import re
 import sys
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from bot.cli import (
     training,
 )
 from bot.errors import CauserieError
+from bot.interrupts import EXIT_CODE, STOPPED
 from bot.log import MESSAGE, EventFormatter
 from bot.printable import printable
 
@@ -35,8 +36,8 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            print("Stopped; nothing unfinished was written.", file=sys.stderr)
-            raise typer.Exit(128 + signal.SIGINT) from error
+            print(STOPPED, file=sys.stderr)
+            raise typer.Exit(EXIT_CODE) from error
 
 
 app = typer.Typer(
@@ -97,8 +98,19 @@ def main() -> None:
         logging.lastResort.setFormatter(EventFormatter(line=MESSAGE))
     try:
         app(prog_name="python -m bot")
-    except (CauserieError, OSError) as error:
+    except Exception as error:
         if "--debug" in sys.argv[1:]:
             raise
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        print(f"error: {printable(_sentence(error))}", file=sys.stderr)
         sys.exit(error.exit_code if isinstance(error, CauserieError) else 1)
+
+
+def _sentence(error: Exception) -> str:
+    """What the user is told of a failure, foreseen or not."""
+    if isinstance(error, CauserieError | OSError):
+        return str(error)
+    first_line = f"{type(error).__name__}: {error}".partition("\n")[0]
+    # PyTorch has no class of its own for it on a CPU.
+    if isinstance(error, MemoryError) or re.search(r"out of memory|allocate memory", first_line):
+        return "There is not enough memory for this; give smaller sizes, or less at a time."
+    return f"Something unforeseen went wrong ({first_line}); python -m bot --debug ... shows where."

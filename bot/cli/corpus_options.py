@@ -17,6 +17,8 @@ SOURCES_HELP = (
     " chatterbot-corpus[:LANGUAGE]; seen WEIGHT times an epoch."
 )
 
+MAX_COUNT = 1_000_000_000  # what counts as no limit
+
 Delimiter = Annotated[
     str,
     typer.Option(
@@ -40,6 +42,7 @@ MaxReplyWords = Annotated[
     int,
     typer.Option(
         min=1,
+        max=MAX_COUNT,
         help="Longer replies are cut after a sentence, or dropped; a character of a script without"
         " spaces is a word.",
     ),
@@ -48,13 +51,13 @@ CutReplies = Annotated[
     bool, typer.Option(help="Whether longer replies are cut; else they are dropped.")
 ]
 MaxPromptWords = Annotated[
-    int, typer.Option(min=0, help="Drop examples with a longer prompt; 0: no limit.")
+    int, typer.Option(min=0, max=MAX_COUNT, help="Drop examples with a longer prompt; 0: no limit.")
 ]
 MaxReplyCount = Annotated[
-    int, typer.Option(min=1, help="How often one reply may occur in a corpus.")
+    int, typer.Option(min=1, max=MAX_COUNT, help="How often one reply may occur in a corpus.")
 ]
 MaxPromptCount = Annotated[
-    int, typer.Option(min=1, help="How often one prompt may occur in a corpus.")
+    int, typer.Option(min=1, max=MAX_COUNT, help="How often one prompt may occur in a corpus.")
 ]
 Deduplicate = Annotated[
     bool, typer.Option(help="Whether an example is dropped that its corpus had before.")
@@ -92,7 +95,7 @@ Reverse = Annotated[
     bool,
     typer.Option("--reverse", help="Swap prompt and reply: conversations are read backwards."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything that is random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything that is random.")]
 
 
 def mix_config(context: typer.Context) -> "MixConfig":

@@ -23,6 +23,7 @@ from bot.cli.training_progress import (
     show_what_is_trained,
     stop_requests,
 )
+from bot.errors import UsageError
 
 KEPT_OF_BASE = (
     *("vocabulary", "vocabulary_kind", "min_count", "drop_unknown"),
@@ -91,18 +92,20 @@ def train(
         check_new,
         check_patience,
         check_resumable,
+        held_run,
         max_target_tokens,
         prepare,
         read_splits,
         read_tokenizer,
     )
     from bot.training.trainer import Trainer
-    from bot.training.training_config import TrainingConfig, check_precision
+    from bot.training.training_config import TrainingConfig, check_precision, first_problem
 
     console = progress_console()
 
     def start() -> None:
         check_new(run)
+        context.with_resource(held_run(run))
         check_precision(precision, resolved_device)
         words = options.vocabulary_config(context)
         model = options.model_config(context)
@@ -119,13 +122,8 @@ def train(
             )
             optimizer = "begins anew" if start_from.moments is None else "goes on, too"
             console.print(f"going on from {start_from.name}; its optimiser {optimizer}")
-        corpora = corpus_options.parse_sources(corpus or ["smalltalk"], delimiter, encoding)
-        mix = corpus_options.mix_config(context)
-        config = RunConfig(
-            corpora=corpora,
-            mix=mix,
-            model=model,
-            training=TrainingConfig(
+        try:
+            training = TrainingConfig(
                 **options.budget(context),
                 batch_size=batch_size,
                 learning_rate=learning_rate,
@@ -141,7 +139,18 @@ def train(
                 save_every=save_every,
                 precision=precision,
                 seed=seed,
-            ),
+            )
+        except ValueError as error:
+            raise UsageError(
+                f"These options do not make a training run: {first_problem(error)}."
+            ) from error
+        corpora = corpus_options.parse_sources(corpus or ["smalltalk"], delimiter, encoding)
+        mix = corpus_options.mix_config(context)
+        config = RunConfig(
+            corpora=corpora,
+            mix=mix,
+            model=model,
+            training=training,
             vocabulary=words,
             max_target_tokens=max_target_tokens(mix, corpora),
             base="" if start_from is None else start_from.name,
@@ -172,8 +181,9 @@ def train(
             changes |= options.budget(context)
         if patience is not None:
             changes["patience"] = patience
+        config = RunConfig.read(run)
+        context.with_resource(held_run(run))
         if changes:
-            config = RunConfig.read(run)
             changed = replace(config, training=replace(config.training, **changes))
             if patience is not None:
                 check_patience(changed.training, read_splits(run))

@@ -75,7 +75,7 @@ Minutes = Annotated[
         show_default=f"{DEFAULT_MINUTES:g}, if --steps is not given either",
     ),
 ]
-BatchSize = Annotated[int, typer.Option(min=1, help="Pairs a step and process.")]
+BatchSize = Annotated[int, typer.Option(min=1, max=1_000_000, help="Pairs a step and process.")]
 LearningRate = Annotated[float, typer.Option(min=1e-6, help="After the warm-up.")]
 DecoderLearningRatio = Annotated[
     float | None,
@@ -144,7 +144,12 @@ VocabularyKind = Annotated[
     ),
 ]
 MinCount = Annotated[
-    int, typer.Option(min=1, help="Rarer words are not learnt; for vocabularies of words.")
+    int,
+    typer.Option(
+        min=1,
+        max=corpus_options.MAX_COUNT,
+        help="Rarer words are not learnt; for vocabularies of words.",
+    ),
 ]
 DropUnknown = Annotated[
     bool, typer.Option(help="Whether pairs with a word that is not learnt are dropped, likewise.")

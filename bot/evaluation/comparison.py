@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from bot.artifact.artifact import Artifact
+from bot.artifact.files import read_regular
 from bot.artifact.manifest import SEARCHER_FILE
 from bot.errors import UsageError
 from bot.evaluation.artifact_evaluation import OnProgress
@@ -56,7 +57,7 @@ def read_prompts(path: Path) -> list[tuple[str, ...]]:
     :raises UsageError: if the file cannot be read or has no prompt
     """
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = read_regular(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"The prompts {path} cannot be read ({error}); give a UTF-8 file with a prompt a line."
@@ -205,7 +206,7 @@ def judge(sheet_path: Path, key_path: Path) -> Judgement:
 
 def _read_key(path: Path) -> tuple[str, str, list[Pair]]:
     try:
-        key = _Key.model_validate_json(path.read_bytes(), strict=True)
+        key = _Key.model_validate_json(read_regular(path), strict=True)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read as the key of a comparison ({type(error).__name__}); give the"
@@ -216,8 +217,8 @@ def _read_key(path: Path) -> tuple[str, str, list[Pair]]:
 
 def _read_sheet(path: Path) -> list[list[str]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header, *rows = list(csv.reader(file, dialect="excel-tab")) or [[]]
+        text = io.StringIO(read_regular(path).decode("utf-8-sig"), newline="")
+        header, *rows = list(csv.reader(text, dialect="excel-tab")) or [[]]
     except (OSError, ValueError, csv.Error) as error:
         raise UsageError(
             f"{path} cannot be read as a sheet of compare ({error}); save it as tab-separated"

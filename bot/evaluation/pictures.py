@@ -119,7 +119,7 @@ def read_log(path: Path) -> list[LogLine]:
                 float(values["train_nats_per_token"]),
                 float(values["valid_nats_per_token"]),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
         lines[line.step] = line
     return [lines[step] for step in sorted(lines)]

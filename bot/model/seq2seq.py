@@ -8,6 +8,10 @@ from torch import Tensor, nn
 from bot.model.decoder import Decoder
 from bot.model.encoder import Encoder
 
+# What memory allows is less; these can still be multiplied with each other.
+MAX_SIZE = 100_000_000
+MAX_LAYERS = 64
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -38,8 +42,11 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name in ("vocabulary_size", "embedding_size", "hidden_size", "encoder_layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+            most = MAX_LAYERS if name == "encoder_layers" else MAX_SIZE
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be from 1 to {most:,}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
         if not 1 <= self.decoder_layers <= 2 * self.encoder_layers:
             raise ValueError(
                 f"decoder_layers is {self.decoder_layers}; the encoder's last states can start"

@@ -35,12 +35,25 @@ def tuned_engine(
     :param cuda: whether the searcher is on a GPU
     :raises SearchFailedError: if the searcher raises
     """
+    cores = usable_cores()
     plans = candidate_plans(
-        usable_cores(),
+        cores,
         cuda=cuda,
         workers=settings.workers,
         threads_per_worker=settings.threads_per_worker,
     )
+    asked = WorkerPlan(
+        settings.workers or plans[0].workers,
+        settings.threads_per_worker or plans[0].threads_per_worker,
+    )
+    if asked != plans[0]:
+        logger.warning(
+            "WORKERS x THREADS_PER_WORKER is %d x %d, more than the cores of this process (%d);"
+            " it works with %d x %d",
+            *asked,
+            cores,
+            *plans[0],
+        )
     plan = fastest_plan(plans, searcher, sources, settings.max_reply_tokens, options)
     return Engine(
         searcher,

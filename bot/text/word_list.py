@@ -65,7 +65,10 @@ class WordList:
             text = "\n".join(folder.joinpath(file).read_text("utf-8") for file in _OURS[name])
         else:
             try:
-                text = Path(name).read_text("utf-8-sig")
+                path = Path(name)
+                if path.exists() and not path.is_file():  # a pipe would be waited for
+                    raise ValueError("it is no regular file")
+                text = path.read_text("utf-8-sig")
             except (OSError, ValueError) as error:
                 raise UsageError(
                     f"The word list {name!r} cannot be read ({error}); give default, none, or the"

@@ -10,17 +10,19 @@ RUN/log.jsonl        a line for each evaluation
 """
 
 import json
-import os
 import pickle
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bot.errors import CheckpointError
-from bot.training.files import write_atomically
+from bot.data.folders import cannot_be_written
+from bot.errors import CauserieError, CheckpointError, DiskFullError
+from bot.training.distributed import resume_command
+from bot.training.files import replaced, write_atomically
 
 RUN_FILE = "run.json"
 TOKENIZER_FILE = "tokenizer.json"
@@ -28,16 +30,41 @@ DATA_FILE = "data.pt"
 CHECKPOINT_FILE = "checkpoint.pt"
 BASE_FILE = "base.pt"
 LOG_FILE = "log.jsonl"
+FILES = (RUN_FILE, TOKENIZER_FILE, DATA_FILE, BASE_FILE, CHECKPOINT_FILE, LOG_FILE)
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
-    """Write tensors and plain values; whoever is killed here leaves the old file whole."""
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    """Write tensors and plain values; whoever is killed here leaves the old file whole.
+
+    :raises DiskFullError: if there is no room for it; it tells what of the run is kept
+    :raises UsageError: if it cannot be written for another reason
+    """
+    try:
+        with replaced(path) as file:
+            torch.save(state, file)
+    except (OSError, RuntimeError) as error:
+        # While torch closes its archive it raises an error of its own over the file's.
+        reason = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(reason, OSError):
+            raise
+        raise _not_written(path, reason) from error
+
+
+def _not_written(path: Path, error: OSError) -> CauserieError:
+    """What to raise about a file of a run: it tells what is kept and how to go on."""
+    failure = cannot_be_written(path, error, "--run")
+    run = path.parent
+    if not (isinstance(failure, DiskFullError) and (run / RUN_FILE).exists()):
+        return failure
+    kept, processes = "no checkpoint was written yet", 1
+    with suppress(CheckpointError, KeyError):
+        state = load(run / CHECKPOINT_FILE)
+        processes = process_count(state)
+        kept = f"the checkpoint of step {state['step']} is kept"
+    return DiskFullError(
+        f"{path} cannot be written ({error.strerror}); {kept}, so free space and go on with:"
+        f" {resume_command(run, processes)}"
+    )
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -91,9 +118,16 @@ def all_finite(weights: Iterable[Tensor]) -> bool:
 
 
 def append_log(path: Path, line: dict[str, Any]) -> None:
-    """Add a line to the log."""
-    with path.open("a", encoding="utf-8") as log:
-        log.write(json.dumps(line) + "\n")
+    """Add a line to the log.
+
+    :raises DiskFullError: if there is no room for it; it tells what of the run is kept
+    :raises UsageError: if it cannot be written for another reason
+    """
+    try:
+        with path.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise _not_written(path, error) from error
 
 
 def cut_log(path: Path, step: int) -> None:
@@ -101,10 +135,10 @@ def cut_log(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for text in path.read_text("utf-8").splitlines(keepends=True):
+    for line in path.read_bytes().splitlines(keepends=True):
         try:
-            if json.loads(text)["step"] <= step:
-                kept.append(text)
-        except (ValueError, KeyError, TypeError):
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
-    write_atomically(path, "".join(kept).encode())
+    write_atomically(path, b"".join(kept))

@@ -3,8 +3,11 @@
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+from bot.data.folders import cannot_be_written, draft_of
 from bot.errors import UsageError
 
 
@@ -14,20 +17,34 @@ def write_atomically(path: Path, content: bytes) -> None:
     Where the path is a symbolic link, the file that it leads to is written.
 
     :raises UsageError: if it cannot be written there
+    :raises DiskFullError: if there is no room for it
     """
     target = _target(path)
-    draft = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
+        with replaced(target) as file:
             file.write(content)
+    except OSError as error:
+        raise cannot_be_written(path, error) from error
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """A draft to write to, which takes the file's place in the end; of what fails nothing is left.
+
+    :raises OSError: if it cannot be written
+    """
+    draft = draft_of(path)
+    try:
+        with draft.open("wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(target)
-    except OSError as error:
+        draft.replace(path)
+    except BaseException:
         with contextlib.suppress(OSError):
             draft.unlink()
-        raise _cannot_be_written(path, error) from error
+        raise
 
 
 def check_outputs(*paths: Path) -> None:
@@ -46,7 +63,7 @@ def check_outputs(*paths: Path) -> None:
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            raise _cannot_be_written(path, error) from error
+            raise cannot_be_written(path, error) from error
 
 
 def _target(path: Path) -> Path:
@@ -59,9 +76,5 @@ def _target(path: Path) -> Path:
         if target.is_symlink() or (path.exists() and not path.is_file()):
             raise UsageError(f"{path} is not a regular file; choose another path.")
     except OSError as error:
-        raise _cannot_be_written(path, error) from error
+        raise cannot_be_written(path, error) from error
     return target
-
-
-def _cannot_be_written(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"{path} cannot be written ({error.strerror}); choose another path.")

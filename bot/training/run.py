@@ -2,10 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
 
+import torch
+from pydantic import Field, TypeAdapter
 from torch import Tensor
 
 from bot.data.corpora.conversation import SPLITS
@@ -13,17 +17,20 @@ from bot.data.corpora.json_objects import read_json
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpora.prepared import example_line
 from bot.data.dataset import EncodedPairs, encode_examples
-from bot.data.folders import make_folder, remove_empty
+from bot.data.folders import filled_folder, make_folder, remove_empty
 from bot.data.mixing import CorpusSummary, WeightedCorpus, mix
 from bot.data.selection import Example, MixConfig, as_they_are
 from bot.data.vocabulary import VocabularyConfig
 from bot.errors import CheckpointError, CorpusError, UsageError
-from bot.model.seq2seq import ModelConfig
+from bot.model.seq2seq import ModelConfig, Seq2Seq
+from bot.settings import usable_memory_bytes
 from bot.text.tokenizer import Tokenizer
 from bot.training import checkpoint
 from bot.training.base import Base
 from bot.training.files import write_atomically
-from bot.training.training_config import TrainingConfig
+from bot.training.training_config import TrainingConfig, first_problem
+
+BYTES_A_PARAMETER = 16  # the weight, its gradient and the two moments of Adam, in float32
 
 # One pair in so many: a model of fewer would learn what the vocabulary happens to leave.
 NEARLY_NOTHING = 20
@@ -45,8 +52,8 @@ class RunConfig:
     model: ModelConfig
     training: TrainingConfig
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
-    max_source_tokens: int = 64
-    max_target_tokens: int = 32
+    max_source_tokens: Annotated[int, Field(ge=1)] = 64
+    max_target_tokens: Annotated[int, Field(ge=1)] = 32
     base: str = ""
     command: str = ""
 
@@ -54,12 +61,12 @@ class RunConfig:
     def read(cls, run: Path) -> "RunConfig":
         """Read a run's settings.
 
-        :raises CheckpointError: if they are missing or malformed
+        :raises CheckpointError: if they are missing, malformed or cannot be used
         """
         path = run / checkpoint.RUN_FILE
         try:
             values = json.loads(path.read_text("utf-8"))
-            return cls(
+            config = cls(
                 tuple(WeightedCorpus(**corpus) for corpus in values.pop("corpora")),
                 MixConfig(**values.pop("mix")),
                 ModelConfig(**values.pop("model")),
@@ -67,10 +74,16 @@ class RunConfig:
                 VocabularyConfig(**values.pop("vocabulary", {})),
                 **values,
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            # The types and bounds that the fields are annotated with.
+            content = json.dumps(asdict(config))
+            config = TypeAdapter(cls).validate_json(content, strict=True)
+            check_memory(config.model, bytes_a_parameter=4)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, UsageError) as error:
             raise CheckpointError(
-                f"{path} cannot be read ({error}); give the folder of a training run."
+                f"{path} cannot be read ({first_problem(error)}); give the folder of a"
+                " training run."
             ) from error
+        return config
 
     def write(self, run: Path) -> None:
         """Keep the settings in the run's folder.
@@ -79,6 +92,37 @@ class RunConfig:
         """
         content = json.dumps(asdict(self), indent=2) + "\n"
         write_atomically(run / checkpoint.RUN_FILE, content.encode())
+
+
+@contextmanager
+def held_run(run: Path) -> Iterator[None]:
+    """Hold a run's folder, which is made if it is not there, for the one process that writes to it.
+
+    Reading needs no hold: each file is whole at any moment.
+
+    :raises UsageError: if another process holds it, or it cannot be written to
+    """
+    with filled_folder(run, "--run", checkpoint.FILES):
+        yield
+
+
+def check_memory(model: ModelConfig, bytes_a_parameter: int = BYTES_A_PARAMETER) -> None:
+    """See whether a model can be trained on this machine.
+
+    :param bytes_a_parameter: 4, if it is only to be loaded
+    :raises UsageError: if it needs more memory than there is
+    :raises ValueError: if there is no such model
+    """
+    with torch.device("meta"):
+        parameters = sum(parameter.numel() for parameter in Seq2Seq(model).parameters())
+    needed_bytes = bytes_a_parameter * parameters
+    if needed_bytes > usable_memory_bytes():
+        raise UsageError(
+            f"A model of these sizes, {parameters:,} parameters, needs at least"
+            f" {needed_bytes / 1e9:,.0f} GB of memory, and this machine has"
+            f" {usable_memory_bytes() / 1e9:,.1f} GB; give a lower --hidden, --embedding,"
+            " --vocabulary or number of layers."
+        )
 
 
 def max_target_tokens(mix: MixConfig, corpora: Sequence[WeightedCorpus]) -> int:
@@ -133,15 +177,20 @@ def prepare(
     :param on_bytes: called now and then with how many more bytes of files were read
     :param base: the model to go on from, of the sizes in ``config``; its vocabulary is kept
     :return: how many of the corpora's examples were left out, by the reason
-    :raises UsageError: if a source is not known, a setting cannot be used, or the folder already
-        holds a run or cannot be written to
+    :raises UsageError: if a source is not known, a setting cannot be used, the model does not fit
+        into memory, or the folder already holds a run or cannot be written to
+    :raises DiskFullError: if there is no room for it
     :raises CorpusError: if a corpus cannot be read, or leaves nothing to train on
     """
     check_new(run)
+    # Each of the vocabulary's tokens is a row more.
+    check_memory(replace(config.model, vocabulary_size=1))
     made = make_folder(run, "--run")
     try:
         return _fill(run, config, on_corpus, on_bytes, base)
     except BaseException:
+        for name in (checkpoint.TOKENIZER_FILE, checkpoint.DATA_FILE, checkpoint.BASE_FILE):
+            (run / name).unlink(missing_ok=True)
         remove_empty(made)
         raise
 
@@ -170,6 +219,7 @@ def _fill(
     else:
         tokenizer = Tokenizer.from_json(base.tokenizer.to_json(), *limits)
         model = config.model
+    check_memory(model)
     given = len(examples["train"])
     dropped: Counter[str] = Counter()
     held_out: dict[str, list[Example]] = {name: [] for name in HELD_OUT}

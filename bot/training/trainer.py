@@ -89,6 +89,7 @@ class Trainer:
         """Write the checkpoint; every process must call it, the main one writes.
 
         :raises DivergenceError: if a weight is not finite; the checkpoint before stays
+        :raises DiskFullError: if there is no room for it; the checkpoint before stays
         """
         if not checkpoint.all_finite(self.model.parameters()):
             self._diverged("A weight")
@@ -110,8 +111,8 @@ class Trainer:
             state["cuda_random"] = self.processes.gather(
                 torch.cuda.get_rng_state(self.processes.device)
             )
-        if self.processes.is_main:
-            checkpoint.save_atomically(state, self.run / checkpoint.CHECKPOINT_FILE)
+        path = self.run / checkpoint.CHECKPOINT_FILE
+        self.processes.first(lambda: checkpoint.save_atomically(state, path))
 
     def resume(self) -> None:
         """Continue where the checkpoint was written.
@@ -191,6 +192,7 @@ class Trainer:
         :param on_evaluation: called in the main process after each evaluation
         :return: whether there is nothing left to do
         :raises DivergenceError: if a loss or a weight is no longer finite
+        :raises DiskFullError: if there is no room for a checkpoint or the log
         """
         started = saved = time.monotonic()
         seconds_before = self.seconds
@@ -277,19 +279,18 @@ class Trainer:
         nats_per_token = self.processes.total(loss.nats_per_token)
         if not math.isfinite(HeldOutLoss(nats_per_token, 0.0).perplexity):
             self._diverged("The held-out loss")
+        line = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "minutes": round(self.seconds / 60, 2),
+            "train_nats_per_token": self._smoothed,
+            "valid_nats_per_token": nats_per_token,
+            "valid_perplexity": loss.perplexity,
+            "valid_bits_per_character": loss.bits_per_character,
+        }
+        path = self.run / checkpoint.LOG_FILE
+        self.processes.first(lambda: checkpoint.append_log(path, line))
         if self.processes.is_main:
-            checkpoint.append_log(
-                self.run / checkpoint.LOG_FILE,
-                {
-                    "step": self.step,
-                    "epoch": self.epoch,
-                    "minutes": round(self.seconds / 60, 2),
-                    "train_nats_per_token": self._smoothed,
-                    "valid_nats_per_token": nats_per_token,
-                    "valid_perplexity": loss.perplexity,
-                    "valid_bits_per_character": loss.bits_per_character,
-                },
-            )
             on_evaluation(loss)
         if self.config.patience is None:
             return

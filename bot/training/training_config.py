@@ -1,22 +1,29 @@
 """How a model is trained: the numbers, and what follows from them."""
 
 import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from bot.errors import UsageError
 from bot.training.loss import Reduction
 
 Precision = Literal["float32", "bf16", "fp16"]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+# PyTorch's generators take 64 bits, and what is made of the seed must fit too.
+MAX_SEED = 2**32 - 1
+
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 EVALUATIONS = 20  # a run, unless ``evaluate_every`` says otherwise
 MAX_WARMUP_SHARE = 0.1  # a short run, or one on a slow machine, has few steps in all
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class TrainingConfig:
     """How a model is trained.
 
@@ -43,38 +50,36 @@ class TrainingConfig:
     :param save_every_s: seconds between checkpoints
     :param save_every: steps between checkpoints, instead of seconds
     :param precision: what is computed in where autocast allows it; weights stay float32
+    :raises ValueError: if a value is of another type than its field, or out of its bounds
     """
 
-    steps: int | None = 20_000
-    minutes: float | None = None
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    warmup_steps: int = 500
-    decay_share: float = 0.4
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    decoder_learning_ratio: float | None = None
-    teacher_forcing: float = 1.0
+    steps: Count | None = 20_000
+    minutes: Rate | None = None
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
+    learning_rate: Rate = 1e-3
+    warmup_steps: Annotated[int, Field(ge=0)] = 500
+    decay_share: Share = 0.4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    clip: Rate = 1.0
+    decoder_learning_ratio: Annotated[float, Field(ge=0)] | None = None
+    teacher_forcing: Share = 1.0
     loss: Reduction = "tokens"
-    evaluate_every: int | None = None
-    patience: int | None = None
-    save_every_s: float = 60.0
-    save_every: int | None = None
+    evaluate_every: Count | None = None
+    patience: Count | None = None
+    save_every_s: Rate = 60.0
+    save_every: Count | None = None
     precision: Precision = "float32"
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
 
     def __post_init__(self) -> None:
         if self.steps is None and self.minutes is None:
             raise ValueError("neither steps nor minutes say when the run ends")
-        for name, value in (("steps", self.steps), ("minutes", self.minutes)):
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}; it must be above 0")
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "TrainingConfig":
         """From the values in ``run.json``.
 
-        :raises TypeError: if one of them is unknown
+        :raises ValueError: if one of them is unknown or cannot be used
         """
         values = dict(values)
         if values.pop("bf16", False):  # as version 0.1.0 wrote it
@@ -114,6 +119,15 @@ class TrainingConfig:
         """Whether the decoder is fed gold tokens in this step, the same in every process."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         return float(torch.rand((), generator=generator)) < self.teacher_forcing
+
+
+def first_problem(error: Exception) -> str:
+    """What is wrong with a value, in one line; pydantic takes several for it."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    problem = error.errors()[0]
+    name = ".".join(map(str, problem["loc"]))
+    return f"{name} is {problem['input']!r}: {problem['msg'].lower()}"
 
 
 def check_precision(precision: str, device: str) -> None:

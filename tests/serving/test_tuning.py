@@ -7,8 +7,8 @@ import torch
 from bot.artifact.options import GREEDY, SearchOptions
 from bot.errors import SearchFailedError
 from bot.serving import tuning
-from bot.serving.tuning import fastest_plan
-from bot.settings import WorkerPlan
+from bot.serving.tuning import fastest_plan, tuned_engine
+from bot.settings import Settings, WorkerPlan
 
 SOURCES = [[5, 2], [6, 2]]
 
@@ -57,6 +57,19 @@ def test_the_plan_that_searches_more_sources_a_second_wins(
     assert "3 x 1: 300/s" in record.getMessage()
     # As many batches as fit into the time, after the warm-up.
     assert searcher.batches < 100
+
+
+def test_more_workers_than_cores_are_fewer_and_the_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tuning, "usable_cores", lambda: 2)
+    searcher = Searcher({})
+    for workers, lines in ((64, 1), (2, 0)):
+        caplog.clear()
+        settings = Settings(workers=workers, threads_per_worker=workers // 2)
+        tuned_engine(searcher, settings, SOURCES)  # type: ignore[arg-type] # it is not called
+        assert len(caplog.records) == lines
+        assert all("64 x 32" in text and "2 x 1" in text for text in caplog.messages)
 
 
 def test_without_a_choice_nothing_is_measured() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import UsageError
+from bot.errors import DiskFullError, UsageError
 from bot.training.files import check_outputs, write_atomically
 
 
@@ -29,7 +29,7 @@ def test_a_write_that_fails_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", disk_full)
-    with pytest.raises(UsageError, match="No space left"):
+    with pytest.raises(DiskFullError, match=r"No space left.*; free space and try again"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,5 +1,6 @@
 """Training, stopping and resuming."""
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -296,12 +297,13 @@ def test_a_write_that_is_cut_short_leaves_the_old_checkpoint(
     checkpoint.save_atomically({"step": 1}, path)
 
     def cut_short(state: object, file: object) -> None:
-        raise OSError("disk full")
+        raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(torch, "save", cut_short)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UsageError, match="Input/output error"):
         checkpoint.save_atomically({"step": 2}, path)
     assert checkpoint.load(path) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_learning_rate_rises_stays_and_falls() -> None:

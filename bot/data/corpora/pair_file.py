@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bot.data.folders import make_folder, remove_empty
-from bot.errors import CorpusError, UsageError
+from bot.data.folders import cannot_be_written, draft_of, make_folder, remove_empty
+from bot.errors import UsageError
 from bot.text.tokenizer import well_formed
 
 
@@ -25,7 +25,7 @@ class PairFile:
                 f"{path} exists and would be overwritten; choose another --pairs, or remove it."
             )
         self._path = path
-        self._draft = path.with_name(f"{path.name}.new")
+        self._draft = draft_of(path)
         self._made = make_folder(path.parent, "--pairs")
         self._file = self._draft.open("w", encoding="utf-8")
 
@@ -35,24 +35,24 @@ class PairFile:
     def write(self, split: str, turns: Sequence[str], reply: str) -> None:
         """Add an example: the newest of the turns before the reply, and the reply.
 
-        :raises CorpusError: if there is no room for it
+        :raises DiskFullError: if there is no room for it
         """
         prompt, reply = (" ".join(text.split()) for text in (turns[-1], reply))
         try:
             self._file.write(well_formed(f"{prompt}\t{reply}\n"))
         except OSError as error:
-            raise self._problem(error) from error
+            raise cannot_be_written(self._path, error, "--pairs") from error
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Give the file its name; there is no place in it for the summary.
 
-        :raises CorpusError: if there is no room for it
+        :raises DiskFullError: if there is no room for it
         """
         try:
             self._file.close()
             self._draft.replace(self._path)
         except OSError as error:
-            raise self._problem(error) from error
+            raise cannot_be_written(self._path, error, "--pairs") from error
 
     def __exit__(
         self,
@@ -65,8 +65,3 @@ class PairFile:
         self._draft.unlink(missing_ok=True)
         if error is not None:
             remove_empty(self._made)
-
-    def _problem(self, error: OSError) -> CorpusError:
-        return CorpusError(
-            f"{self._path} cannot be written ({error.strerror}); free space and try again."
-        )

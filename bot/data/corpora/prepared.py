@@ -9,20 +9,20 @@ FOLDER/summary.json   where they come from and what was left out
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from bot.data.corpora.conversation import SPLITS, Conversation
 from bot.data.corpora.json_objects import read_json
 from bot.data.corpora.lines import ReadingLog
-from bot.data.folders import make_folder, remove_empty
+from bot.data.folders import cannot_be_written, draft_of, filled_folder
 from bot.errors import UsageError
 from bot.text.tokenizer import well_formed
 
 SPLIT_FILES = tuple(f"{split}.jsonl" for split in SPLITS)
 SUMMARY_FILE = "summary.json"
+FILES = (*SPLIT_FILES, SUMMARY_FILE)
 
 
 def read_prepared(folder: Path, log: ReadingLog) -> Iterator[Conversation]:
@@ -56,52 +56,65 @@ class PreparedCorpus:
 
     A context manager: ``finish`` makes it whole, leaving without it removes what was written.
 
-    :raises UsageError: if the folder already holds one of the files, or cannot be written to
+    :raises UsageError: on entering, if the folder already holds one of the files, cannot be
+        written to, or another process prepares a corpus there
     """
 
     def __init__(self, folder: Path) -> None:
-        for name in (*SPLIT_FILES, SUMMARY_FILE):
-            if (folder / name).exists():
-                raise UsageError(
-                    f"{folder} already holds {name}, which would be overwritten; choose another"
-                    " --out, or remove it."
-                )
         self.folder = folder
-        self._made = make_folder(folder, "--out")
-        with ExitStack() as stack:
-            self._files = {
-                name: stack.enter_context((folder / f"{name}.new").open("w", encoding="utf-8"))
-                for name in SPLIT_FILES
-            }
-            self._close = stack.pop_all().close
+        self._files: dict[str, TextIO] = {}
 
     def __enter__(self) -> "PreparedCorpus":
+        with ExitStack() as stack:
+            stack.enter_context(filled_folder(self.folder, "--out", FILES))
+            for name in FILES:
+                if (self.folder / name).exists():
+                    raise UsageError(
+                        f"{self.folder} already holds {name}, which would be overwritten; choose"
+                        " another --out, or remove it."
+                    )
+            stack.callback(self._remove_drafts)
+            for name in SPLIT_FILES:
+                self._files[name] = self._draft(name)
+            self._leave = stack.pop_all().close
         return self
 
     def write(self, split: str, turns: Sequence[str], reply: str) -> None:
-        """Add an example: the turns before the reply, the newest last, and the reply."""
-        self._files[f"{split}.jsonl"].write(example_line(turns, reply))
+        """Add an example: the turns before the reply, the newest last, and the reply.
+
+        :raises DiskFullError: if there is no room for it
+        """
+        name = f"{split}.jsonl"
+        try:
+            self._files[name].write(example_line(turns, reply))
+        except OSError as error:
+            raise cannot_be_written(self.folder / name, error, "--out") from error
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Give the files their names; the summary, which makes the folder a corpus, is the last."""
-        for file in self._files.values():
-            file.flush()
-            os.fsync(file.fileno())
-        self._close()
-        (self.folder / f"{SUMMARY_FILE}.new").write_text(
-            json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8"
-        )
-        for name in (*SPLIT_FILES, SUMMARY_FILE):
-            (self.folder / f"{name}.new").replace(self.folder / name)
+        """Give the files their names; the summary, which makes the folder a corpus, is the last.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._close()
-        for name in (*SPLIT_FILES, SUMMARY_FILE):
-            (self.folder / f"{name}.new").unlink(missing_ok=True)
-        if error is not None:
-            remove_empty(self._made)
+        :raises DiskFullError: if there is no room for them
+        """
+        self._files[SUMMARY_FILE] = self._draft(SUMMARY_FILE)
+        for name, file in self._files.items():
+            try:
+                if name == SUMMARY_FILE:
+                    file.write(json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError as error:
+                raise cannot_be_written(self.folder / name, error, "--out") from error
+        for name in FILES:
+            draft_of(self.folder / name).replace(self.folder / name)
+
+    def __exit__(self, *_error: object) -> None:
+        self._leave()
+
+    def _draft(self, name: str) -> TextIO:
+        return draft_of(self.folder / name).open("w", encoding="utf-8")
+
+    def _remove_drafts(self) -> None:
+        for name, file in self._files.items():
+            with suppress(OSError):  # what is left to write finds no room either
+                file.close()
+            draft_of(self.folder / name).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.data.corpora.pair_file import PairFile
-from bot.errors import CorpusError, UsageError
+from bot.errors import DiskFullError, UsageError
 
 
 def test_each_example_is_a_line_of_its_newest_turn_and_its_reply(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [1, 10_000])
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, count: int) -> None:
     path = tmp_path / "pairs.tsv"
-    (tmp_path / "pairs.tsv.new").symlink_to("/dev/full")
+    (tmp_path / ".pairs.tsv.new").symlink_to("/dev/full")
 
     def fill() -> None:
         with PairFile(path) as pairs:
@@ -36,7 +36,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, count: i
                 pairs.write("train", ("How are you?",), "Fine.")
             pairs.finish({})
 
-    with pytest.raises(CorpusError, match="No space left") as error:
+    with pytest.raises(DiskFullError, match="No space left") as error:
         fill()
     assert str(error.value).startswith(f"{path} cannot be written")
     assert not list(tmp_path.iterdir())

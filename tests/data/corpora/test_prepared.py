@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from full_disk import room_for
 
 from bot.data.corpora.conversation import Conversation
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpora.prepared import SPLIT_FILES, PreparedCorpus, read_prepared
-from bot.errors import UsageError
+from bot.errors import DiskFullError, UsageError
 
 
 def test_examples_are_read_back_in_their_split_with_only_the_last_turn_to_learn(
@@ -43,6 +44,31 @@ def test_a_preparation_that_fails_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [*SPLIT_FILES, "summary.json"])
 def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
-    with pytest.raises(UsageError, match=f"holds {name}"):
-        PreparedCorpus(tmp_path)
+    with pytest.raises(UsageError, match=f"holds {name}"), PreparedCorpus(tmp_path):
+        pytest.fail("the folder was taken")
     assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("examples", [10, 1000])
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path, examples: int) -> None:
+    out = tmp_path / "out"
+
+    def prepare() -> None:
+        with room_for(100), PreparedCorpus(out) as prepared:
+            # Ten examples wait in memory until the end; of a thousand some do.
+            for _ in range(examples):
+                prepared.write("train", ("Hi.",), "Hello!")
+            prepared.finish({})
+
+    with pytest.raises(DiskFullError, match=r"out/train\.jsonl cannot be .*; free space and try"):
+        prepare()
+    assert not out.exists()
+
+
+def test_two_processes_do_not_prepare_in_one_folder(tmp_path: Path) -> None:
+    with PreparedCorpus(tmp_path / "out") as first:
+        with pytest.raises(UsageError, match="Another process"), PreparedCorpus(tmp_path / "out"):
+            pytest.fail("two prepare there")
+        first.write("train", ("Hi.",), "Hello!")
+        first.finish({})
+    assert len(list(read_prepared(tmp_path / "out", ReadingLog()))) == 1
