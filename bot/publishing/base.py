@@ -104,7 +104,5 @@ def _of_checkpoint(path: Path) -> Base:
 
 def _vocabulary(tokenizer: Tokenizer) -> VocabularyConfig:
     """Of what kind it is; a model of words learns nothing from those that it does not know."""
-    is_word_level = tokenizer.is_word_level
-    return VocabularyConfig(
-        "word" if is_word_level else "bpe", tokenizer.vocabulary_size, drop_unknown=is_word_level
-    )
+    kind = tokenizer.kind
+    return VocabularyConfig(kind, tokenizer.vocabulary_size, drop_unknown=kind != "bpe")

@@ -9,6 +9,7 @@ split off, everything else dropped).
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
@@ -78,9 +79,11 @@ class Tokenizer:
         return self._backend.get_vocab_size()
 
     @property
-    def is_word_level(self) -> bool:
-        """Whether its tokens are words, so that there are texts which it cannot write."""
-        return isinstance(self._backend.model, models.WordLevel)
+    def kind(self) -> Literal["bpe", "word", "whitespace"]:
+        """Byte-level BPE, the tutorial's words, or what stands between white space."""
+        if not isinstance(self._backend.model, models.WordLevel):
+            return "bpe"
+        return "word" if self.normalise("a,b") == "a b" else "whitespace"
 
     def normalise(self, text: str) -> str:
         """The text as the tokenizer sees it: what survives of it."""

@@ -183,6 +183,19 @@ def test_an_optimiser_that_cannot_go_on_begins_anew(tmp_path: Path, other: str) 
     assert base.vocabulary == VocabularyConfig("word", 212, drop_unknown=True)
 
 
+def test_words_between_white_space_stay_words_between_white_space(tmp_path: Path) -> None:
+    values = TutorialModel("dot", 4, 1, 1).checkpoint()
+    voc = values["voc_dict"]
+    numbered = [w if i < 3 else f"\u4f60{i}" for i, w in voc["index2word"].items()]
+    values["voc_dict"] = voc | {
+        "index2word": dict(enumerate(numbered)),
+        "word2index": {word: i for i, word in enumerate(numbered) if i > 2},
+    }
+    torch.save(values, tmp_path / "a.tar")
+    base = read_base(str(tmp_path / "a.tar"), ModelStore(tmp_path))
+    assert base.vocabulary == VocabularyConfig("whitespace", 212, drop_unknown=True)
+
+
 def test_a_score_that_train_does_not_have_is_refused(tmp_path: Path) -> None:
     path = TutorialModel("concat", 4, 1, 1, ancestor=True).save(tmp_path / "a.tar")
     with pytest.raises(CheckpointError, match="without a tanh"):
