@@ -343,7 +343,7 @@ def test_of_two_budgets_the_first_to_be_used_up_ends_the_run() -> None:
 def test_a_run_that_would_never_end_or_begin_is_refused() -> None:
     with pytest.raises(ValueError, match="neither steps nor minutes"):
         TrainingConfig(steps=None)
-    with pytest.raises(ValueError, match="minutes is 0"):
+    with pytest.raises(ValueError, match="minutes\n"):
         TrainingConfig(minutes=0)
     with pytest.raises(ValueError, match="steps is -1"):
         TrainingConfig(steps=-1)
