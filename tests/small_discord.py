@@ -28,7 +28,7 @@ SERVICE = """
 import asyncio, sys
 import discord, yarl
 from bot import log
-from bot.discord_app import client, gateway, posting
+from bot.discord_app import client, gateway, posting, shutdown
 from bot.errors import CauserieError
 
 class Slow:
@@ -43,12 +43,12 @@ async def main(port, token, pause_s, drain_timeout_s):
     log.configure("INFO", sys.stdout, [token])
     gateway.FIRST_PAUSE_S = float(pause_s)
     posting.RETRY_PAUSES_S = (0.0,) * 5
-    client.CLOSE_TIMEOUT_S = 0.1
+    shutdown.CLOSE_TIMEOUT_S = 0.1
     discord.http.Route.BASE = f"http://127.0.0.1:{port}/api/v10"
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://127.0.0.1:{port}/gateway")
     try:
         causerie = client.CauserieClient(Slow())
-        await client.run_client(causerie, token, float(drain_timeout_s))
+        await shutdown.run_until_signal(causerie, token, float(drain_timeout_s))
     except CauserieError as error:
         print(type(error).__name__, error)
         sys.exit(error.exit_code)

@@ -7,7 +7,7 @@ from bot.data.mixing import WeightedCorpus
 from bot.data.selection import MixConfig
 from bot.data.vocabulary import VocabularyConfig
 from bot.model.seq2seq import ModelConfig
-from bot.publishing.base import read_base
+from bot.publishing.base_reader import read_base
 from bot.publishing.export import Quantise, Searchers, TrainedRun, compile_run, publish
 from bot.training.run import RunConfig, prepare, read_splits
 from bot.training.trainer import Trainer

@@ -73,10 +73,10 @@ def prepare(
     """Filter corpora and split them, for `train --corpus FOLDER`."""
     from dataclasses import asdict, replace
 
-    from bot.data.corpora.conversation import SPLITS
     from bot.data.corpora.pair_file import PairFile
     from bot.data.corpora.prepared import PreparedCorpus
     from bot.data.mixing import stream_examples
+    from bot.data.splits import SPLITS
 
     result = out or pairs
     if result is None or (out and pairs):

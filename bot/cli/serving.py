@@ -92,10 +92,11 @@ def _load_settings(model: str | None, precision: str | None) -> Settings:
 
 
 async def _serve_discord(settings: Settings, options: SearchOptions, token: str) -> None:
-    from bot.discord_app.client import CauserieClient, run_client
+    from bot.discord_app.client import CauserieClient
+    from bot.discord_app.shutdown import run_until_signal
 
     async with serving(settings, options) as responder:
-        await run_client(CauserieClient(responder), token, settings.drain_timeout_s)
+        await run_until_signal(CauserieClient(responder), token, settings.drain_timeout_s)
 
 
 def _chat(settings: Settings, options: SearchOptions, *, show_scores: bool) -> None:

@@ -85,7 +85,7 @@ def train(
 ) -> None:
     """Train a model on dialogue; Ctrl-C saves, and --resume goes on."""
     from bot.artifact.artifact import resolve_device
-    from bot.publishing.base import read_base
+    from bot.publishing.base_reader import read_base
     from bot.training.distributed import resume_command, started_processes
     from bot.training.run import (
         RunConfig,

@@ -18,8 +18,8 @@ from bot.data.corpora.prepared import (
     read_prepared,
 )
 from bot.data.corpora.text_file import first_text, plain_or_gzip
-from bot.data.exports import refuse_export
 from bot.data.formats import FORMATS, FileOptions, format_of
+from bot.data.messenger_exports import refuse_export
 from bot.errors import CorpusError, UsageError
 
 NAMES = (*(format_.name for format_ in FORMATS), "cornell")

@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.data.corpora.conversation import SPLITS, split_of
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpus import Corpus, open_corpus
 from bot.data.selection import Example, MixConfig, Selection, as_they_are
+from bot.data.splits import SPLITS, split_of
 from bot.data.thinning import Thinning
 from bot.data.variants import Variants
 from bot.errors import UsageError

@@ -158,6 +158,10 @@ def _can_resume(ws: DiscordWebSocket, error: Exception) -> bool:
 
 
 async def _pause(error: Exception, pause_s: float) -> None:
-    logger.warning("no connection to Discord (%s); trying again in %.0f s", cause(error), pause_s)
+    # Discord asks for a new connection now and then, which is nothing to be warned of.
+    level = logging.INFO if isinstance(error, ReconnectWebSocket) else logging.WARNING
+    logger.log(
+        level, "no connection to Discord (%s); trying again in %.0f s", cause(error), pause_s
+    )
     logger.debug("why there was no connection", exc_info=error)
     await asyncio.sleep(pause_s)

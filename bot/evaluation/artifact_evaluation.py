@@ -16,9 +16,9 @@ import torch
 import bot
 from bot.artifact.artifact import Artifact
 from bot.artifact.manifest import SEARCHER_FILE
-from bot.data.corpora.conversation import SPLITS
 from bot.data.mixing import WeightedCorpus, mix
 from bot.data.selection import Example, MixConfig
+from bot.data.splits import SPLITS
 from bot.errors import CorpusError
 from bot.evaluation.metrics import HeldOutLikelihood, Likelihood, Variety, likelihood
 from bot.publishing.export import MAX_REPLY_TOKENS

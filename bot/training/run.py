@@ -12,7 +12,6 @@ import torch
 from pydantic import Field, TypeAdapter
 from torch import Tensor
 
-from bot.data.corpora.conversation import SPLITS
 from bot.data.corpora.json_objects import read_json
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpora.prepared import example_line
@@ -20,6 +19,7 @@ from bot.data.dataset import EncodedPairs, encode_examples
 from bot.data.folders import filled_folder, make_folder, remove_empty
 from bot.data.mixing import CorpusSummary, WeightedCorpus, mix
 from bot.data.selection import Example, MixConfig, as_they_are
+from bot.data.splits import SPLITS
 from bot.data.vocabulary import VocabularyConfig
 from bot.errors import CheckpointError, CorpusError, UsageError
 from bot.model.seq2seq import ModelConfig, Seq2Seq

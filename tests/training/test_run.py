@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from small_runs import small_run
 
-from bot.data.corpora.conversation import Conversation, split_of
+from bot.data.corpora.conversation import Conversation
 from bot.data.corpora.prepared import PreparedCorpus
 from bot.data.mixing import WeightedCorpus
 from bot.data.selection import MixConfig
+from bot.data.splits import split_of
 from bot.data.vocabulary import VocabularyConfig
 from bot.errors import CheckpointError, CorpusError, UsageError
 from bot.training.recipes import RECIPES

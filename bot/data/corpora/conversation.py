@@ -1,10 +1,6 @@
 """What every reader yields."""
 
-from hashlib import sha256
 from typing import NamedTuple
-
-SPLITS = ("train", "valid", "test")
-HELD_OUT_PERMILLE = 10  # each of valid and test
 
 
 class Conversation(NamedTuple):
@@ -36,14 +32,3 @@ class Conversation(NamedTuple):
             turns=self.turns[::-1][: max(0, count)],
             first_reply=len(self.turns) - replies[-1] if replies else 1,
         )
-
-
-def split_of(conversation: Conversation) -> str:
-    """``train``, ``valid`` or ``test``, by the content alone, so that no conversation is in two."""
-    if conversation.split:
-        return conversation.split
-    digest = sha256("\n".join(conversation.turns).encode("utf-8", "surrogatepass")).digest()
-    bucket = int.from_bytes(digest[:8], "big") % 1000
-    if bucket < HELD_OUT_PERMILLE:
-        return "valid"
-    return "test" if bucket < 2 * HELD_OUT_PERMILLE else "train"

@@ -9,9 +9,10 @@ from pathlib import Path
 from sys import intern
 from typing import NamedTuple
 
-from bot.data.corpora.conversation import Conversation, split_of
+from bot.data.corpora.conversation import Conversation
 from bot.data.corpora.json_objects import json_values
 from bot.data.corpora.lines import ReadingLog
+from bot.data.splits import split_of
 
 UTTERANCES_FILE = "utterances.jsonl"
 

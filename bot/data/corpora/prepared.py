@@ -13,10 +13,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.data.corpora.conversation import SPLITS, Conversation
+from bot.data.corpora.conversation import Conversation
 from bot.data.corpora.json_objects import read_json
 from bot.data.corpora.lines import ReadingLog
 from bot.data.folders import cannot_be_written, draft_of, filled_folder
+from bot.data.splits import SPLITS
 from bot.errors import UsageError
 from bot.text.tokenizer import well_formed
 

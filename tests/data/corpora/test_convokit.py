@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.data.corpora.conversation import Conversation, split_of
+from bot.data.corpora.conversation import Conversation
 from bot.data.corpora.convokit import MAX_CONTEXT, read_convokit
 from bot.data.corpora.lines import ReadingLog
+from bot.data.splits import split_of
 
 
 def utterance(identifier: str, parent: str | None, text: str, speaker: str = "") -> dict[str, Any]:

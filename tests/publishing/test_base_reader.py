@@ -18,7 +18,7 @@ from bot.data.vocabulary import VocabularyConfig
 from bot.errors import CheckpointError, CorpusError, DigestError, UsageError
 from bot.model.search import GreedySearcher
 from bot.model.seq2seq import Seq2Seq
-from bot.publishing.base import read_base
+from bot.publishing.base_reader import read_base
 from bot.publishing.export import TrainedRun
 from bot.publishing.importing import ImportedModel
 from bot.training import checkpoint
