@@ -23,7 +23,6 @@ from bot.cli.training_progress import (
     show_what_is_trained,
     stop_requests,
 )
-from bot.errors import UsageError
 
 KEPT_OF_BASE = (
     *("vocabulary", "vocabulary_kind", "min_count", "drop_unknown"),
@@ -99,13 +98,13 @@ def train(
         read_tokenizer,
     )
     from bot.training.trainer import Trainer
-    from bot.training.training_config import TrainingConfig, check_precision, first_problem
+    from bot.training.training_config import TrainingConfig, check_precision
 
     console = progress_console()
 
     def start() -> None:
-        check_new(run)
         context.with_resource(held_run(run))
+        check_new(run)
         check_precision(precision, resolved_device)
         words = options.vocabulary_config(context)
         model = options.model_config(context)
@@ -122,7 +121,7 @@ def train(
             )
             optimizer = "begins anew" if start_from.moments is None else "goes on, too"
             console.print(f"going on from {start_from.name}; its optimiser {optimizer}")
-        try:
+        with options.checked_values():
             training = TrainingConfig(
                 **options.budget(context),
                 batch_size=batch_size,
@@ -140,10 +139,6 @@ def train(
                 precision=precision,
                 seed=seed,
             )
-        except ValueError as error:
-            raise UsageError(
-                f"These options do not make a training run: {first_problem(error)}."
-            ) from error
         corpora = corpus_options.parse_sources(corpus or ["smalltalk"], delimiter, encoding)
         mix = corpus_options.mix_config(context)
         config = RunConfig(

@@ -1,5 +1,7 @@
 """The options of ``train``, but for those that choose examples."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -179,6 +181,20 @@ Precision = Annotated[
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")]
 
 
+@contextmanager
+def checked_values() -> Iterator[None]:
+    """What is made of the options inside says which value it cannot use.
+
+    :raises UsageError: if it says so
+    """
+    from bot.training.training_config import first_problem
+
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(f"These options cannot be used: {first_problem(error)}.") from error
+
+
 def budget(context: typer.Context) -> dict[str, Any]:
     """``steps`` and ``minutes`` of the run, as they were given or by default.
 
@@ -237,14 +253,15 @@ def model_config(context: typer.Context) -> "ModelConfig":
             " last states of each encoder layer's two directions start one decoder layer each;"
             f" give at most --decoder-layers {2 * options['encoder_layers']}."
         )
-    return ModelConfig(
-        options["vocabulary"],
-        options["embedding"],
-        options["hidden"],
-        options["encoder_layers"],
-        options["decoder_layers"],
-        options["attention"],
-        options["dropout"],
-        options["tie_embeddings"],
-        options["dropout_everywhere"],
-    )
+    with checked_values():
+        return ModelConfig(
+            options["vocabulary"],
+            options["embedding"],
+            options["hidden"],
+            options["encoder_layers"],
+            options["decoder_layers"],
+            options["attention"],
+            options["dropout"],
+            options["tie_embeddings"],
+            options["dropout_everywhere"],
+        )

@@ -30,7 +30,8 @@ DATA_FILE = "data.pt"
 CHECKPOINT_FILE = "checkpoint.pt"
 BASE_FILE = "base.pt"
 LOG_FILE = "log.jsonl"
-FILES = (RUN_FILE, TOKENIZER_FILE, DATA_FILE, BASE_FILE, CHECKPOINT_FILE, LOG_FILE)
+PREPARED_FILES = (TOKENIZER_FILE, DATA_FILE, "valid.jsonl", "test.jsonl", BASE_FILE)
+FILES = (*PREPARED_FILES, RUN_FILE, CHECKPOINT_FILE, LOG_FILE)
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:

@@ -189,7 +189,7 @@ def prepare(
     try:
         return _fill(run, config, on_corpus, on_bytes, base)
     except BaseException:
-        for name in (checkpoint.TOKENIZER_FILE, checkpoint.DATA_FILE, checkpoint.BASE_FILE):
+        for name in checkpoint.PREPARED_FILES:
             (run / name).unlink(missing_ok=True)
         remove_empty(made)
         raise

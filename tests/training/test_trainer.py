@@ -345,7 +345,7 @@ def test_a_run_that_would_never_end_or_begin_is_refused() -> None:
         TrainingConfig(steps=None)
     with pytest.raises(ValueError, match="minutes\n"):
         TrainingConfig(minutes=0)
-    with pytest.raises(ValueError, match="steps\n"):
+    with pytest.raises(ValueError, match="steps\n  Input should be greater"):
         TrainingConfig(steps=-1)
 
 
