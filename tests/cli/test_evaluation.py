@@ -188,7 +188,7 @@ def test_a_run_that_kept_no_held_out_text_is_an_error(trained_run: Path, tmp_pat
         (["evaluate", "old", "--corpus=smalltalk", "--json=/proc/x"], 2, "/proc/x"),
         (["evaluate", "old", "--corpus=smalltalk", "--report=/dev/null"], 2, "regular file"),
         (["compare", "animals", "old", "--prompts=none.txt"], 2, "none.txt"),
-        (["compare", "animals", "old", "--prompts=/dev/null"], 2, "holds no prompt"),
+        (["compare", "animals", "old", "--prompts=/dev/null"], 2, "regular file"),
         (["compare", "a", "b", "--prompts=p", "--out=x", "--key=y/../x"], 2, "two files"),
         (["judge", "none.tsv", "--key=none.json"], 2, "none.json"),
         (["attention", "Hi", "--out=a.txt"], 2, ".svg"),
