@@ -205,10 +205,11 @@ def train(
         )
         # As a shell reports who died of the signal: what follows after && waits for the whole run.
         raise typer.Exit(128 + (requests[0] if requests else signal.SIGINT))
-    if trainer.stopped_early:
+    if trainer.early_stopping.is_due:
         console.print(
-            f"Stopped early: the held-out loss was lowest at step {trainer.best_step}, and the"
-            " weights of that step are what is exported."
+            "Stopped early: the held-out loss was lowest at step"
+            f" {trainer.early_stopping.best_step}, and the weights of that step are what is"
+            " exported."
         )
     if processes.is_main:
         console.print(held_out(run, lowest=config.training.patience is not None))

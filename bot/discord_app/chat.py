@@ -1,4 +1,4 @@
-"""Messages: is it for us, what does it say, and the answer or the sentence that says why not.
+"""Messages that are for us: what they say, and the answer or the sentence that says why not.
 
 The log gets ids and causes, never what was written.
 """
@@ -15,6 +15,7 @@ import discord
 from bot.discord_app.failures import cause, is_broken_connection
 from bot.discord_app.messages import readable, sendable, strip_mention
 from bot.discord_app.posting import may_send, permissions_in, post, typing
+from bot.discord_app.triggers import is_for_us, mentions_us, own_role_ids, replied_to
 from bot.errors import BusyError, DeadlineError
 from bot.serving.conversation import Conversations
 from bot.serving.sentences import NOT_THE_MODELS
@@ -89,7 +90,7 @@ class Chat:
 
     async def on_message(self, message: discord.Message) -> None:
         """See to it that the message is answered if it is for us; does not wait for that."""
-        if not self._is_for_us(message):
+        if not is_for_us(message, self._user_id):
             return
         if self._draining:
             self.late += 1
@@ -136,46 +137,13 @@ class Chat:
         assert self._client.user is not None  # known since login, before any message
         return self._client.user.id
 
-    def _is_for_us(self, message: discord.Message) -> bool:
-        author = message.author
-        if author.bot or author.system or message.webhook_id is not None:
-            return False
-        if message.type not in (discord.MessageType.default, discord.MessageType.reply):
-            return False
-        return (
-            isinstance(message.channel, discord.DMChannel)
-            or self._mentions_us(message)
-            or self._replies_to_us(message)
-        )
-
-    def _mentions_us(self, message: discord.Message) -> bool:
-        """Whether we are named: by mention, by the ping of a reply, or by the bot's own role."""
-        role_ids = _own_role_ids(message)
-        return any(user.id == self._user_id for user in message.mentions) or any(
-            role.id in role_ids for role in message.role_mentions
-        )
-
-    def _replies_to_us(self, message: discord.Message) -> bool:
-        return self._replied_to(message) is not None
-
-    def _replied_to(self, message: discord.Message) -> discord.Message | None:
-        """The message of ours that this one replies to, if Discord shows it."""
-        original = message.reference.resolved if message.reference else None
-        if (
-            message.type is discord.MessageType.reply
-            and isinstance(original, discord.Message)
-            and original.author.id == self._user_id
-        ):
-            return original
-        return None
-
     def _context(self, message: discord.Message) -> tuple[str, ...]:
         """The turns before this one: what author and bot last said to each other in the channel.
 
         Whoever replies to an older message, or to one for somebody else, goes on from that one.
         """
         remembered = self._conversations.recall(_conversation_key(message))
-        original = self._replied_to(message)
+        original = replied_to(message, self._user_id)
         if original is None or original.id in remembered.reply_ids:
             return remembered.turns
         said = self._text(original)
@@ -237,7 +205,7 @@ class Chat:
 
     def _text(self, message: discord.Message) -> str:
         """What the message says to us."""
-        text = strip_mention(message.content, self._user_id, _own_role_ids(message))
+        text = strip_mention(message.content, self._user_id, own_role_ids(message))
         return readable(text, {user.id: user.display_name for user in message.mentions})
 
     async def _write(
@@ -248,7 +216,11 @@ class Chat:
         if not text:
             in_private = isinstance(newest.channel, discord.DMChannel)
             # Discord withholds what a reply says unless it pings us.
-            return HELLO if in_private or any(map(self._mentions_us, messages)) else UNREADABLE
+            return (
+                HELLO
+                if in_private or any(mentions_us(message, self._user_id) for message in messages)
+                else UNREADABLE
+            )
         try:
             async with typing(newest.channel):
                 reply = await self._responder.reply(*context, text, user=newest.author.id)
@@ -263,9 +235,3 @@ class Chat:
 
 def _conversation_key(message: discord.Message) -> tuple[int, int]:
     return message.channel.id, message.author.id
-
-
-def _own_role_ids(message: discord.Message) -> list[int]:
-    """The role that Discord manages for us, which people mention by mistake; none elsewhere."""
-    role = message.guild.self_role if message.guild else None
-    return [role.id] if role else []

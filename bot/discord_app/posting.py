@@ -9,7 +9,7 @@ from functools import partial
 import discord
 
 from bot.discord_app.failures import cause, is_broken_connection, jittered
-from bot.discord_app.messages import split_message
+from bot.discord_app.splitting import split_message
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """Trains a model, and can be stopped, killed and resumed at any moment."""
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +16,12 @@ from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.text.tokenizer import PAD_ID
 from bot.training import checkpoint
 from bot.training.distributed import Processes, resume_command
+from bot.training.early_stopping import EarlyStopping
 from bot.training.held_out import HeldOutLoss, held_out_loss
 from bot.training.loss import TrainingLoss, step_weights
 from bot.training.optimizer import Optimizer, sides
 from bot.training.progress import OnEvaluation, OnStep, Pace
+from bot.training.schedule import evaluates_at, learning_rate_at, share_at
 from bot.training.training_config import AUTOCAST, TrainingConfig
 
 
@@ -60,30 +61,17 @@ class Trainer:
         self.batch_in_epoch = 0
         self.seconds = 0.0
         self._smoothed = math.nan
-        self._best: dict[str, Any] = {"step": 0, "nats_per_token": math.inf, "model": None}
-        self._evaluations_since_best = 0
-
-    @property
-    def best_step(self) -> int:
-        """The step whose held-out loss was lowest so far, where early stopping looks for it."""
-        step: int = self._best["step"]
-        return step
-
-    @property
-    def stopped_early(self) -> bool:
-        """Whether the held-out loss has not fallen for as long as the patience lasts."""
-        patience = self.config.patience
-        return patience is not None and self._evaluations_since_best >= patience
+        self.early_stopping = EarlyStopping(config.patience)
 
     @property
     def share(self) -> float:
         """How much of the run is over, from 0 to 1."""
-        return self.config.share_at(self.step, self.seconds)
+        return share_at(self.config, self.step, self.seconds)
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.share == 1 or self.stopped_early
+        return self.share == 1 or self.early_stopping.is_due
 
     def save(self) -> None:
         """Write the checkpoint; every process must call it, the main one writes.
@@ -102,8 +90,7 @@ class Trainer:
             "batch_in_epoch": self.batch_in_epoch,
             "seconds": self.seconds,
             "smoothed": self._smoothed,
-            "best": self._best,
-            "evaluations_since_best": self._evaluations_since_best,
+            **self.early_stopping.state_dict(),
             # A row for each process; Python's and NumPy's generators are not used in training.
             "random": self.processes.gather(torch.get_rng_state()),
         }
@@ -151,8 +138,7 @@ class Trainer:
             self.step, self.epoch = state["step"], state["epoch"]
             self.batch_in_epoch, self.seconds = state["batch_in_epoch"], state["seconds"]
             self._smoothed = state["smoothed"]
-            self._best = {**self._best, **state.get("best", {})}
-            self._evaluations_since_best = state.get("evaluations_since_best", 0)
+            self.early_stopping.load_state_dict(state)
             # Copies: torch crashes on a row of a larger tensor.
             torch.set_rng_state(random[self.processes.rank].clone())
             if self.processes.device.type == "cuda" and "cuda_random" in state:
@@ -211,7 +197,7 @@ class Trainer:
                 loss if math.isnan(self._smoothed) else 0.99 * self._smoothed + 0.01 * loss
             )
             on_step(pace.after(self.step, self.share, self.seconds, tokens, self._smoothed))
-            due = self.config.evaluates_at(self.step, share, self.share)
+            due = evaluates_at(self.config, self.step, share, self.share)
             if due and len(self.splits["valid"]):
                 self._evaluate(on_evaluation)
             if self._save_is_due(now - saved):
@@ -266,7 +252,7 @@ class Trainer:
             )
         scaled: Tensor = self.scaler.scale(loss)
         scaled.backward()
-        self.optimizer.step(self.config.learning_rate_at(self.step, self.share), self.scaler)
+        self.optimizer.step(learning_rate_at(self.config, self.step, self.share), self.scaler)
         self.step += 1
         tokens = int(lengths.sum())
         return self.processes.total(nats.item() if share else 0.0) / tokens, tokens
@@ -292,16 +278,7 @@ class Trainer:
         self.processes.first(lambda: checkpoint.append_log(path, line))
         if self.processes.is_main:
             on_evaluation(loss)
-        if self.config.patience is None:
-            return
-        self._evaluations_since_best += 1
-        if nats_per_token < self._best["nats_per_token"]:
-            self._evaluations_since_best = 0
-            self._best = {
-                "step": self.step,
-                "nats_per_token": nats_per_token,
-                "model": copy.deepcopy(self.model.state_dict()),
-            }
+        self.early_stopping.watch(self.step, nats_per_token, self.model)
 
     def _diverged(self, what: str) -> NoReturn:
         """Give up, in every process; what is on disk stays as it is."""

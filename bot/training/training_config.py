@@ -1,6 +1,5 @@
 """How a model is trained: the numbers, and what follows from them."""
 
-import math
 from typing import Annotated, Any, Literal
 
 import torch
@@ -18,9 +17,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 MAX_SEED = 2**32 - 1
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-EVALUATIONS = 20  # a run, unless ``evaluate_every`` says otherwise
-MAX_WARMUP_SHARE = 0.1  # a short run, or one on a slow machine, has few steps in all
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
@@ -85,35 +81,6 @@ class TrainingConfig:
         if values.pop("bf16", False):  # as version 0.1.0 wrote it
             values["precision"] = "bf16"
         return cls(**values)
-
-    def share_at(self, step: int, seconds: float) -> float:
-        """How much of the run is over, from 0 to 1.
-
-        :param step: steps taken so far
-        :param seconds: of training so far
-        """
-        of_steps = step / self.steps if self.steps is not None else 0.0
-        of_time = seconds / (60 * self.minutes) if self.minutes is not None else 0.0
-        return min(1.0, max(of_steps, of_time))
-
-    def learning_rate_at(self, step: int, share: float) -> float:
-        """Warm-up, plateau, linear decay: the plateau can be cut short by a smaller budget.
-
-        :param share: of the run that is over
-        """
-        rise = max((step + 1) / max(1, self.warmup_steps), share / MAX_WARMUP_SHARE)
-        fall = (1 - share) / self.decay_share if self.decay_share else 1.0
-        return self.learning_rate * min(1.0, rise, fall)
-
-    def evaluates_at(self, step: int, share_before: float, share: float) -> bool:
-        """Whether the model is measured after a step.
-
-        :param share_before: of the run that was over before it
-        :param share: of the run that is over now
-        """
-        if self.evaluate_every is not None:
-            return step % self.evaluate_every == 0 or share == 1
-        return math.floor(EVALUATIONS * share) > math.floor(EVALUATIONS * share_before)
 
     def forces_at(self, step: int) -> bool:
         """Whether the decoder is fed gold tokens in this step, the same in every process."""

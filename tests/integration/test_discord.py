@@ -7,7 +7,7 @@ import simcord
 
 from bot.cli.serving import serving
 from bot.discord_app.client import CauserieClient
-from bot.discord_app.messages import MESSAGE_LIMIT
+from bot.discord_app.splitting import MESSAGE_LIMIT
 from bot.settings import Settings
 
 INPUTS = [

@@ -81,4 +81,4 @@ def test_each_query_is_weighted_by_itself(score: str) -> None:
 
 def test_an_unknown_score_is_refused() -> None:
     with pytest.raises(ValueError, match="dot, general, concat"):
-        LuongAttention("cosine", 2)
+        LuongAttention("nearest", 2)

@@ -70,15 +70,17 @@ def test_training_that_stops_gaining_ends_early_and_keeps_the_best_weights(
         for line in (run / checkpoint.LOG_FILE).read_text().splitlines()
     ]
     assert trainer.step < 1000
-    assert trainer.best_step == 4 * (losses.index(min(losses)) + 1) == trainer.step - 8
+    assert (
+        trainer.early_stopping.best_step == 4 * (losses.index(min(losses)) + 1) == trainer.step - 8
+    )
     exported = TrainedRun.read(run).searcher.model
     assert held_out_loss(exported, trainer.splits["valid"]).nats_per_token == pytest.approx(
         min(losses), rel=1e-3
     )
     resumed = trainer_of(run)
     resumed.resume()
-    assert resumed.stopped_early
-    assert resumed.best_step == trainer.best_step
+    assert resumed.early_stopping.is_due
+    assert resumed.early_stopping.best_step == trainer.early_stopping.best_step
 
 
 def test_a_run_that_is_fine_tuned_passes_on_its_best_weights(
@@ -304,49 +306,6 @@ def test_a_write_that_is_cut_short_leaves_the_old_checkpoint(
         checkpoint.save_atomically({"step": 2}, path)
     assert checkpoint.load(path) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_the_learning_rate_rises_stays_and_falls() -> None:
-    config = TrainingConfig(steps=100, warmup_steps=10, decay_share=0.5, learning_rate=1.0)
-    rates = [config.learning_rate_at(step, config.share_at(step, 0.0)) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[9:50] == [1.0] * 41
-    assert rates[75] == pytest.approx(0.5)
-    assert rates[99] == pytest.approx(0.02)
-
-
-def test_a_short_run_rises_in_its_first_tenth_whatever_the_warm_up() -> None:
-    config = TrainingConfig(steps=100, warmup_steps=500, decay_share=0.4, learning_rate=1.0)
-    rates = [config.learning_rate_at(step, config.share_at(step, 0.0)) for step in range(100)]
-    assert rates[5] == pytest.approx(0.5)
-    assert rates[10:60] == [1.0] * 50
-
-
-def test_a_budget_of_minutes_has_the_same_schedule_over_time() -> None:
-    config = TrainingConfig(steps=None, minutes=10, warmup_steps=500, learning_rate=1.0)
-    rates = [
-        config.learning_rate_at(step, config.share_at(step, 6.0 * step)) for step in range(100)
-    ]
-    steps = TrainingConfig(steps=100, warmup_steps=500, learning_rate=1.0)
-    assert rates == pytest.approx(
-        [steps.learning_rate_at(step, steps.share_at(step, 0.0)) for step in range(100)]
-    )
-
-
-def test_of_two_budgets_the_first_to_be_used_up_ends_the_run() -> None:
-    config = TrainingConfig(steps=100, minutes=1)
-    assert config.share_at(50, 6.0) == 0.5
-    assert config.share_at(10, 45.0) == 0.75
-    assert config.share_at(10, 61.0) == config.share_at(101, 1.0) == 1.0
-
-
-def test_a_run_that_would_never_end_or_begin_is_refused() -> None:
-    with pytest.raises(ValueError, match="neither steps nor minutes"):
-        TrainingConfig(steps=None)
-    with pytest.raises(ValueError, match="minutes\n"):
-        TrainingConfig(minutes=0)
-    with pytest.raises(ValueError, match="steps\n  Input should be greater"):
-        TrainingConfig(steps=-1)
 
 
 @pytest.fixture
