@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
-from bot.artifact.files import read_regular
+from bot.artifact.durable_files import read_regular
 from bot.errors import (
     ArtifactError,
     DigestError,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.artifact.files import check_regular, read_regular, sync, write_durably
+from bot.artifact.durable_files import check_regular, read_regular, sync, write_durably
 from bot.artifact.manifest import NAME
 from bot.errors import ManifestError
 

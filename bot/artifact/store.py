@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import bot
-from bot.artifact.files import check_regular, sync, write_durably
+from bot.artifact.durable_files import check_regular, sync, write_durably
 from bot.artifact.listing import VersionEntry, directories, entries_of, order_of
 from bot.artifact.manifest import (
     FORMAT_VERSION,

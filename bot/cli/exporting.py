@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from bot.artifact.files import read_regular
+from bot.artifact.durable_files import read_regular
 from bot.cli.models import ActivateOption, Int8Option, StoreOption, open_store, publication
 from bot.cli.terminal import progress_console
 from bot.errors import UsageError

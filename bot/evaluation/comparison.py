@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from bot.artifact.artifact import Artifact
-from bot.artifact.files import read_regular
+from bot.artifact.durable_files import read_regular
 from bot.artifact.manifest import SEARCHER_FILE
 from bot.errors import UsageError
 from bot.evaluation.artifact_evaluation import OnProgress

@@ -15,7 +15,8 @@ from bot.model.beam import (
     length_normaliser,
     together,
 )
-from bot.model.constraints import constrain, draw
+from bot.model.constraints import constrain
+from bot.model.sampling import draw
 from bot.model.seq2seq import Seq2Seq
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bot.artifact.files import check_regular
+from bot.artifact.durable_files import check_regular
 from bot.errors import CheckpointError
 
 

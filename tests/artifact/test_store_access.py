@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from command import ROOT, UNPRIVILEGED
 
-from bot.artifact.files import write_durably
+from bot.artifact.durable_files import write_durably
 from bot.artifact.manifest import MANIFEST_FILE, SEARCHER_FILE, TOKENIZER_FILE
 from bot.artifact.pointer import ACTIVE_FILE
 from bot.artifact.store import ModelStore
