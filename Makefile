@@ -8,8 +8,8 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(FITS)' 2>/dev/null && echo $$python && break; done)
 NO_PYTHON = Causerie needs Python 3.11, 3.12 or 3.13, and $(if $(PYTHON),$(PYTHON) is none,none was \
-	found): install one (Debian, Ubuntu: "sudo apt install python3.11 python3.11-venv", macOS: "brew \
-	install python@3.13", anywhere: "uv python install 3.13"), and run make again.
+	found): install one (anywhere: "uv python install 3.13"; macOS: "brew install python@3.13"; Debian, Ubuntu: "sudo apt \
+	install python3-venv", if its python3 is one of these), and run make again.
 VENV := .venv
 # For instance torch==2.13.0+cpu, with PIP_EXTRA_INDEX_URL; docs/deploy.md explains it.
 TORCH ?=
@@ -45,9 +45,9 @@ clean:
 
 # A half-made environment, as where ensurepip is missing, would look like a whole one.
 $(BIN)/python:
-	@$(or $(PYTHON),false) -c '$(FITS)' 2>/dev/null || { echo '$(NO_PYTHON)' >&2; exit 1; }
+	@"$(or $(PYTHON),false)" -c '$(FITS)' 2>/dev/null || { echo '$(NO_PYTHON)' >&2; exit 1; }
 	@rm -rf $(VENV)
-	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # The stamps are made last: an installation that was cut short is done again.
 $(VENV)/.installed: pyproject.toml | $(BIN)/python

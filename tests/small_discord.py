@@ -83,6 +83,14 @@ def break_connection(request: web.Request) -> web.Response:
     return web.Response()
 
 
+def unreadable(request: web.Request) -> web.Response:
+    return web.Response(text="<html>a portal</html>", content_type="text/html")
+
+
+def incomplete(request: web.Request) -> web.Response:
+    return as_json({})
+
+
 class Discord:
     """Enough of Discord for one bot that logs in and has a conversation.
 

@@ -13,11 +13,17 @@ from typing import Any
 import torch
 
 from bot.artifact.hypotheses import find_hypotheses
-from bot.artifact.manifest import INT8_SEARCHER_FILE, SEARCHER_FILE, TOKENIZER_FILE, Manifest
+from bot.artifact.manifest import (
+    INT8_SEARCHER_FILE,
+    MANIFEST_FILE,
+    SEARCHER_FILE,
+    TOKENIZER_FILE,
+    Manifest,
+)
 from bot.artifact.memory import give_back_freed_memory
 from bot.artifact.options import GREEDY, Hypothesis, SearchOptions
 from bot.artifact.precision import quantised_tensors, resolve_precision
-from bot.errors import SearcherError, TokenizerError, UsageError
+from bot.errors import ManifestError, SearcherError, TokenizerError, UsageError
 from bot.text.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
 LOGGER = logging.getLogger(__name__)
@@ -86,7 +92,7 @@ class Artifact:
             precision
         """
         manifest = Manifest.read(directory)
-        if lack := manifest.lack_of_seal():
+        if lack := manifest.lack_of_seal(directory):
             LOGGER.warning("%s", lack)
         precision = resolve_precision(precision, device, manifest)
         searcher_file = INT8_SEARCHER_FILE if precision == "int8" else SEARCHER_FILE
@@ -100,6 +106,12 @@ class Artifact:
         tokenizer = Tokenizer.from_json(
             tokenizer_json, manifest.max_source_tokens, manifest.max_source_turns
         )
+        size = manifest.model.get("vocabulary_size", tokenizer.vocabulary_size)
+        if size != tokenizer.vocabulary_size:
+            raise ManifestError(
+                f"{directory / MANIFEST_FILE} says that the vocabulary has {size} tokens and"
+                f" {TOKENIZER_FILE} has {tokenizer.vocabulary_size}; publish the model again."
+            )
         try:
             # Popped, so that the file's bytes are freed with the call.
             searcher = load_searcher(contents.pop(searcher_file), device, precision)

@@ -8,6 +8,7 @@ seal's own quotation marks.
 
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -29,6 +30,7 @@ SEALED_FORMAT_VERSION = 3
 
 # Far above what a small model is trained for, far below what would fill the memory.
 MAX_SOURCE_TOKENS = 10_000
+MAX_SIZE = 100_000_000  # of a vocabulary, a layer
 MAX_SOURCE_TURNS = 1_000
 MAX_FILE_SIZE = 2**40
 
@@ -94,6 +96,14 @@ class Manifest(BaseModel):
     files: Mapping[str, FileEntry]
     seal: str = Field(default="", pattern="^([0-9a-f]{64})?$")
 
+    @field_validator("model")
+    @classmethod
+    def _has_sizes_that_can_be(cls, model: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name, value in model.items():
+            if isinstance(value, int | float) and not 0 <= value <= MAX_SIZE:
+                raise ValueError(f"{name} is {value}; it must be a number from 0 to {MAX_SIZE:,}")
+        return model
+
     @field_validator("files")
     @classmethod
     def _are_plain_and_complete(cls, files: Mapping[str, FileEntry]) -> Mapping[str, FileEntry]:
@@ -119,12 +129,12 @@ class Manifest(BaseModel):
         if manifest.is_sealed and _seal_of(content, manifest.seal) != manifest.seal:
             raise DigestError(
                 f"{path} is not what was published, its seal does not fit; restore it, or, if you"
-                f" edited it on purpose, run {seal_command(spec)}."
+                f" edited it on purpose, run {store_command('seal', directory)}."
             )
         if (manifest.name, manifest.version) != tuple(spec.split("/")):
             raise ManifestError(
                 f"{path} is that of {manifest.name}/{manifest.version}; give its folder that name"
-                f" back, or, if you renamed it on purpose, run {seal_command(spec)}."
+                f" back, or, if you renamed it on purpose, run {store_command('seal', directory)}."
             )
         return manifest
 
@@ -168,14 +178,13 @@ class Manifest(BaseModel):
         """Whether a change in the manifest would be noticed; in formats 1 and 2 it is not."""
         return self.format_version >= SEALED_FORMAT_VERSION or bool(self.seal)
 
-    def lack_of_seal(self) -> ArtifactError | None:
+    def lack_of_seal(self, directory: Path) -> ArtifactError | None:
         """What to say of a manifest without a seal; ``None`` of one that has it."""
         if self.is_sealed:
             return None
-        spec = f"{self.name}/{self.version}"
         return ArtifactError(
-            f"{spec} was published by an older Causerie: a change in its {MANIFEST_FILE} would not"
-            f" be noticed; {seal_command(spec)} mends that."
+            f"{self.name}/{self.version} was published by an older Causerie: a change in its"
+            f" {MANIFEST_FILE} would not be noticed; {store_command('seal', directory)} mends that."
         )
 
     def to_json(self) -> str:
@@ -211,7 +220,7 @@ class Manifest(BaseModel):
         path = directory / name
         if not path.is_file():
             raise MissingFileError(
-                f"{path} is listed in {MANIFEST_FILE} and is not there; {self._advice(name)}."
+                f"{path} is listed in {MANIFEST_FILE} and is not there; {_advice(directory, name)}."
             )
         if path.resolve().parent != directory.resolve():
             raise ManifestError(
@@ -222,7 +231,7 @@ class Manifest(BaseModel):
         if size != expected:
             raise DigestError(
                 f"{path} has {size} bytes and {MANIFEST_FILE} says {expected};"
-                f" {self._advice(name)}."
+                f" {_advice(directory, name)}."
             )
         return path
 
@@ -237,12 +246,12 @@ class Manifest(BaseModel):
             content = path.read_bytes()
         except OSError as error:
             raise MissingFileError(
-                f"{path} cannot be read ({error.strerror}); {self._advice(name)}."
+                f"{path} cannot be read ({error.strerror}); {_advice(directory, name)}."
             ) from error
         if FileEntry.of(content) != self.files[name]:
             raise DigestError(
                 f"{path} is not the file that was published, its SHA-256 differs from"
-                f" {MANIFEST_FILE}'s; {self._advice(name)}."
+                f" {MANIFEST_FILE}'s; {_advice(directory, name)}."
             )
         return content
 
@@ -262,14 +271,6 @@ class Manifest(BaseModel):
                 found[name] = error
         return found
 
-    def _advice(self, name: str) -> str:
-        spec = f"{self.name}/{self.version}"
-        edited = f"; if you edited it on purpose, run {seal_command(spec)}"
-        return (
-            "restore it or publish the model again, and check with"
-            f" `python -m bot models verify {spec}`{edited if name == MODEL_CARD_FILE else ''}"
-        )
-
 
 _NO_SEAL = '"seal": ""'
 
@@ -286,6 +287,15 @@ def spec_of(directory: Path) -> str:
     return f"{directory.parent.name}/{directory.name}"
 
 
-def seal_command(spec: str) -> str:
-    """What to type to accept a version as it is now."""
-    return f"`python -m bot models seal {spec}`"
+def store_command(verb: str, directory: Path) -> str:
+    """What to type to do something to the version in a directory, whichever store that is in."""
+    store = shlex.quote(str(directory.absolute().parent.parent))
+    return f"`python -m bot models {verb} {spec_of(directory)} --store {store}`"
+
+
+def _advice(directory: Path, name: str) -> str:
+    edited = f"; if you edited it on purpose, run {store_command('seal', directory)}"
+    return (
+        "restore it or publish the model again, and check with"
+        f" {store_command('verify', directory)}{edited if name == MODEL_CARD_FILE else ''}"
+    )

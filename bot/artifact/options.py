@@ -63,7 +63,9 @@ class SearchOptions:
     length_penalty: Annotated[
         float,
         # Alpha of Wu et al., 2016, https://arxiv.org/abs/1609.08144, section 7.
-        Option("How much a beam favours long replies; 0: not at all.", metavar="X", least=0),
+        Option(
+            "How much a beam favours long replies; 0: not at all.", metavar="X", least=0, most=10
+        ),
     ] = 0.6
     temperature: Annotated[
         float,

@@ -13,6 +13,7 @@ the model card and the manifest, if somebody edits and seals them.
 
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import secrets
@@ -34,9 +35,12 @@ from bot.artifact.manifest import (
     FileEntry,
     Manifest,
     spec_of,
+    store_command,
 )
 from bot.artifact.pointer import ACTIVE_FILE, Pointer, put_in_force
 from bot.errors import ArtifactError, ManifestError, ModelNotFoundError, UsageError
+
+LOGGER = logging.getLogger(__name__)
 
 _LOCK_FILE = ".lock"
 _DRAFT_PREFIX = ".publishing-"
@@ -67,7 +71,7 @@ class ModelStore:
         """
         self._check_root()
         try:
-            active = self._pointer().active
+            active = self._active()
         except ManifestError:
             active = None  # ``active`` says so
         found: dict[str, VersionEntry] = {}
@@ -83,7 +87,7 @@ class ModelStore:
         :raises ModelNotFoundError: if the store does not exist, or the version is not there
         """
         self._check_root()
-        active = self._pointer().active
+        active = self._active()
         if active is not None:
             self._existing(active)
         return active
@@ -95,10 +99,12 @@ class ModelStore:
         :raises UsageError: if the spec is malformed
         """
         self._check_root()
-        active = self._pointer().active
+        active = self._active()
         if spec is None:
             if active is None:
                 raise self._not_found("No model is active")
+            if active != (chosen := self._pointer().active):
+                LOGGER.warning("%s is not there any more; %s is served", chosen, active)
             return self._existing(active)
         name, slash, version = spec.partition("/")
         check_name(name)
@@ -221,7 +227,7 @@ class ModelStore:
         except OSError as error:
             raise ArtifactError(
                 f"{target} is published, but could not be made active ({error}); it need not be"
-                f" published again: run `python -m bot models activate {spec}`."
+                f" published again: run {store_command('activate', target)}."
             ) from error
 
     def verify(self, spec: str | None = None) -> dict[str, ArtifactError | None]:
@@ -233,7 +239,7 @@ class ModelStore:
         """
         directory = self.resolve(spec)
         manifest = Manifest.read(directory)
-        report = {MANIFEST_FILE: manifest.lack_of_seal(), **manifest.problems(directory)}
+        report = {MANIFEST_FILE: manifest.lack_of_seal(directory), **manifest.problems(directory)}
         for path in sorted(directory.iterdir()):
             if path.name not in report:
                 report[path.name] = ArtifactError(
@@ -303,6 +309,13 @@ class ModelStore:
     def _find(self, spec: str) -> Path | None:
         paths = (root / spec for root in self.roots)
         return next((path for path in paths if path.is_dir()), None)
+
+    def _active(self) -> str | None:
+        """The version that is active, or the shipped one where an upgrade took that away."""
+        pointers = [pointer for root in self.roots if (pointer := Pointer.read(root))]
+        specs = [pointer.active for pointer in pointers if pointer.active]
+        there = (s for s in specs if any(os.path.isdir(root / s) for root in self.roots))
+        return next(there, specs[0] if specs else None)
 
     def _existing(self, spec: str) -> Path:
         path = self._find(spec)

@@ -65,6 +65,7 @@ Steps = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=corpus_options.MAX_COUNT,
         help="Optimiser steps in all; --resume may change it.",
         show_default=f"{DEFAULT_STEPS}, or as many as {DEFAULT_MINUTES:g} minutes allow",
     ),

@@ -64,5 +64,8 @@ class CauserieClient(discord.Client):
         logger.info("invite link: %s", link)
 
     async def on_message(self, message: discord.Message) -> None:
-        """Pass the message on."""
+        """Pass the message on, if it is whole: discord.py drops parts that it cannot read."""
+        if getattr(message, "author", None) is None or not isinstance(message.content, str):
+            logger.error("message %d has no author or no text and is left out", message.id)
+            return
         await self.chat.on_message(message)

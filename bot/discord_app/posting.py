@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
+import aiohttp
 import discord
 
 from bot.discord_app.failures import cause, is_broken_connection, jittered
@@ -97,10 +98,18 @@ async def _insist(send: Callable[[], Awaitable[discord.Message]]) -> discord.Mes
     """Send, and again a few times where the connection breaks."""
     for pause_s in RETRY_PAUSES_S:
         try:
-            return await send()
+            return await _sent(send)
         except Exception as error:
             if not is_broken_connection(error):
                 raise
             logger.debug("a post is sent again: %s", cause(error))
         await asyncio.sleep(jittered(pause_s))
-    return await send()
+    return await _sent(send)
+
+
+async def _sent(send: Callable[[], Awaitable[discord.Message]]) -> discord.Message:
+    """Send; an answer that discord.py cannot read is as good as a broken connection."""
+    try:
+        return await send()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise aiohttp.ClientPayloadError(f"Discord's answer cannot be read ({error!r})") from error

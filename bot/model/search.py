@@ -4,6 +4,8 @@ Shapes as in ``bot/model``, and N: rows whose replies are being written, B at fi
 some have ended; K: beam size.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,26 @@ from bot.model.sampling import draw
 from bot.model.seq2seq import Seq2Seq
 
 
+class Rows(NamedTuple):
+    """What greedy search needs of the rows whose replies are being written.
+
+    :param numbers: int64, (N,), which rows of the batch they are
+    :param token: int64, (N, 1), what was written last
+    :param ended: bool, (N, 1), whether that was ``EOS`` or came after it
+    :param state: (L, N, H)
+    :param memory, keys: (N, S, H)
+    :param mask: (N, S)
+    """
+
+    numbers: Tensor
+    token: Tensor
+    ended: Tensor
+    state: Tensor
+    memory: Tensor
+    keys: Tensor
+    mask: Tensor
+
+
 class GreedySearcher(nn.Module):
     """Takes the most probable token at each step (the tutorial's ``GreedySearchDecoder``).
 
@@ -32,8 +54,7 @@ class GreedySearcher(nn.Module):
     def __init__(self, model: Seq2Seq, pad_id: int = 0, bos_id: int = 1, eos_id: int = 2) -> None:
         super().__init__()
         self.model = model
-        # Ended rows leave once so small a share goes on: what the others need is copied then.
-        self.most_left = 0.75
+        self.most_left = 0.75  # see ``_going_on``
         self.pad_id = pad_id
         self.bos_id = bos_id
         self.eos_id = eos_id
@@ -52,27 +73,28 @@ class GreedySearcher(nn.Module):
         """
         memory, keys, mask, state = self.model.encode(source_ids, source_lengths)
         B, device = source_ids.size(0), source_ids.device
-        rows = torch.arange(B, device=device)  # (N,), whose replies are being written
         token = torch.full((B, 1), self.bos_id, dtype=torch.long, device=device)
         ended = torch.zeros((B, 1), dtype=torch.bool, device=device)
+        rows = Rows(torch.arange(B, device=device), token, ended, state, memory, keys, mask)
         tokens: list[Tensor] = []
         scores: list[Tensor] = []
         writers: list[Tensor] = []
         for _ in range(max_length):
-            log_probabilities, state = self._step(token, state, memory, keys, mask)  # (N, V)
+            log_probabilities, state = self._step(
+                rows.token, rows.state, rows.memory, rows.keys, rows.mask
+            )  # (N, V)
             score, token = log_probabilities.max(dim=1, keepdim=True)  # (N, 1), (N, 1)
-            token = token.masked_fill(ended, self.pad_id)
+            token = token.masked_fill(rows.ended, self.pad_id)
             tokens.append(token)
-            scores.append(score.masked_fill(ended, 0.0))
-            writers.append(rows)
-            ended = ended | (token == self.eos_id)
-            going_on = rows.size(0) - int(ended.sum())
-            if going_on == 0:
+            scores.append(score.masked_fill(rows.ended, 0.0))
+            writers.append(rows.numbers)
+            ended = rows.ended | (token == self.eos_id)
+            rows = _going_on(
+                Rows(rows.numbers, token, ended, state, rows.memory, rows.keys, rows.mask),
+                self.most_left,
+            )
+            if rows.numbers.numel() == 0:
                 break
-            if going_on <= self.most_left * rows.size(0):
-                rows, token, ended, state, memory, keys, mask = _without_ended(
-                    rows, token, ended, state, memory, keys, mask
-                )
         token_ids = _join(tokens, writers, B, self.pad_id)
         return token_ids, _join(scores, writers, B, 0), self._lengths(token_ids)
 
@@ -244,25 +266,23 @@ class GreedySearcher(nn.Module):
         return attentional, weights
 
 
-def _without_ended(
-    rows: Tensor,
-    token: Tensor,
-    ended: Tensor,
-    state: Tensor,
-    memory: Tensor,
-    keys: Tensor,
-    mask: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """What the rows need whose replies go on: one that has ended would cost as much as they do."""
-    kept = (~ended).squeeze(1).nonzero().squeeze(1)
-    return (
-        rows[kept],
-        token[kept],
-        ended[kept],
-        state[:, kept],
-        memory[kept],
-        keys[kept],
-        mask[kept],
+def _going_on(rows: Rows, most_left: float) -> Rows:
+    """Without the rows that have ended, once their cost is more than that of copying the others.
+
+    :param most_left: copying pays where at most such a share of the rows goes on
+    """
+    going_on = rows.numbers.size(0) - int(rows.ended.sum())
+    if going_on > most_left * rows.numbers.size(0):
+        return rows
+    kept = (~rows.ended).squeeze(1).nonzero().squeeze(1)
+    return Rows(
+        rows.numbers[kept],
+        rows.token[kept],
+        rows.ended[kept],
+        rows.state[:, kept],
+        rows.memory[kept],
+        rows.keys[kept],
+        rows.mask[kept],
     )
 
 

@@ -14,6 +14,7 @@ from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.publishing.importing import ImportedModel
 from bot.publishing.tutorial_optimizer import moments_of
 from bot.text.tokenizer import PAD_ID, Tokenizer
+from bot.training import checkpoint
 from bot.training.base import Base
 from bot.training.run import RunConfig, read_tokenizer, read_weights
 
@@ -31,8 +32,15 @@ def read_base(base: str, store: ModelStore) -> Base:
     :raises ArtifactError: if a file of a published version is not what was published
     """
     path = Path(base)
-    if path.is_dir():
-        found = _of_version(path) if (path / MANIFEST_FILE).exists() else _of_run(path)
+    if (path / MANIFEST_FILE).exists():
+        found = _of_version(path)
+    elif (path / checkpoint.RUN_FILE).exists():
+        found = _of_run(path)
+    elif path.is_dir():
+        raise UsageError(
+            f"{base} is the folder of neither a run nor a published version; give one of these, or"
+            " a file such as 4000_checkpoint.tar."
+        )
     elif path.exists():
         found = _of_checkpoint(path)
     else:

@@ -21,7 +21,7 @@ from bot.data.mixing import CorpusSummary, WeightedCorpus, mix
 from bot.data.selection import Example, MixConfig, as_they_are
 from bot.data.splits import SPLITS
 from bot.data.vocabulary import VocabularyConfig
-from bot.errors import CheckpointError, CorpusError, UsageError
+from bot.errors import CheckpointError, CorpusError, TokenizerError, UsageError
 from bot.model.seq2seq import ModelConfig, Seq2Seq
 from bot.settings import usable_memory_bytes
 from bot.text.tokenizer import Tokenizer
@@ -289,7 +289,10 @@ def read_tokenizer(run: Path, config: RunConfig) -> Tokenizer:
         raise CheckpointError(
             f"{path} cannot be read ({error}); give the folder of a training run."
         ) from error
-    return Tokenizer.from_json(text, config.max_source_tokens, config.mix.max_source_turns)
+    try:
+        return Tokenizer.from_json(text, config.max_source_tokens, config.mix.max_source_turns)
+    except TokenizerError as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def read_weights(run: Path) -> dict[str, Tensor]:

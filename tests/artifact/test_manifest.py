@@ -60,6 +60,8 @@ def test_a_valid_manifest_is_read_and_written_back_unchanged(directory: Path) ->
     [
         ("max_source_tokens", 10**30),
         ("max_source_turns", 10**30),
+        ("model", {"hidden_size": 10**12}),
+        ("model", {"dropout": float("inf")}),
         ("format_version", 0),
         ("format_version", True),
         ("format_version", "1"),

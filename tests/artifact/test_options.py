@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
     [
         ({"beam_size": 0}, "beam_size is 0; it must be a whole number from 1 to 64"),
         ({"beam_size": 65}, "beam_size is 65"),
-        ({"length_penalty": -0.1}, "length_penalty is -0.1; it must be a number from 0 up"),
+        ({"length_penalty": -0.1}, "length_penalty is -0.1; it must be a number from 0 to 10"),
+        ({"length_penalty": 1000.0}, "length_penalty is 1000.0"),
         ({"length_penalty": float("nan")}, "length_penalty is nan"),
         ({"temperature": float("inf")}, "temperature is inf"),
         ({"temperature": -1.0}, "temperature is -1.0"),

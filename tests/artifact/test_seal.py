@@ -105,7 +105,9 @@ def test_an_edited_model_card_is_accepted_by_sealing(
     error: type[ArtifactError],
 ) -> None:
     change(published / MODEL_CARD_FILE)
-    with pytest.raises(error, match=r"if you edited it on purpose, run `.* models seal tiny/1`"):
+    with pytest.raises(
+        error, match=r"if you edited it on purpose, run `.* models seal tiny/1 --store .*`"
+    ):
         Artifact.load(published)
     store.seal("tiny")
     assert Artifact.load(published)

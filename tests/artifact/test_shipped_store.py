@@ -82,11 +82,22 @@ def test_a_shipped_version_cannot_be_sealed(store: ModelStore, shipped: Path) ->
     assert not store.root.exists()
 
 
-def test_an_active_shipped_version_that_an_upgrade_removed_is_an_error_that_names_the_rest(
+def test_in_the_place_of_an_active_version_that_an_upgrade_removed_the_shipped_one_is_served(
+    store: ModelStore, shipped: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.activate("shipped/1")
+    shutil.rmtree(shipped / "shipped" / "1")
+    assert store.resolve() == shipped / "shipped" / "2"
+    assert "shipped/1 is not there any more; shipped/2 is served" in caplog.text
+    assert [entry.spec for entry in store.versions() if entry.active] == ["shipped/2"]
+
+
+def test_where_nothing_active_is_left_the_error_names_the_rest(
     store: ModelStore, shipped: Path
 ) -> None:
     store.activate("shipped/1")
     shutil.rmtree(shipped / "shipped" / "1")
+    (shipped / "active.json").unlink()
     with pytest.raises(ModelNotFoundError, match=r"no version shipped/1: .*own and .* shipped/2;"):
         store.resolve()
 

@@ -199,7 +199,9 @@ def test_a_pointer_that_cannot_be_replaced_is_told_with_the_command_that_replace
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(draft))
 
     monkeypatch.setattr("bot.artifact.store.put_in_force", fail)
-    with pytest.raises(ArtifactError, match=r"2 is published, .*run `.*models activate tiny/2`"):
+    with pytest.raises(
+        ArtifactError, match=r"2 is published, .*run `.*models activate tiny/2 --store .*`"
+    ):
         publish(activate=True)
     monkeypatch.undo()
     assert store.active() == "tiny/1"

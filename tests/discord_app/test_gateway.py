@@ -183,6 +183,27 @@ async def test_an_event_that_cannot_be_read_is_named_in_the_log_and_survived() -
     assert there.identifies == 1
 
 
+@pytest.mark.parametrize(
+    "parts", [{"author": {"id": "598622483471925247"}}, {"author": None}, {"content": None}]
+)
+async def test_a_message_that_lacks_a_part_is_left_out_in_one_line(parts: dict[str, Any]) -> None:
+    there = Discord()
+    service = Service(there)
+    await service.start()
+    await asyncio.wait_for(there.identified.wait(), 30)
+    message = message_payload("598622483471925240", ALICE, "hello")
+    await there.send_event("MESSAGE_CREATE", message | parts)
+    await there.deliver("hello")
+    await service.says("answered in")
+    service.process.send_signal(signal.SIGTERM)
+    _, output = await service.finish()
+    await service.stop()
+
+    assert "left out" in output
+    assert "Traceback" not in output
+    assert len(there.posts) == 1
+
+
 async def test_why_an_event_cannot_be_read_is_logged_at_debug(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

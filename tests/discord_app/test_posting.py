@@ -2,18 +2,31 @@ import asyncio
 import signal
 
 import pytest
-from small_discord import Discord, Service, break_connection, rate_limited, unavailable
+from small_discord import (
+    Discord,
+    Failure,
+    Service,
+    break_connection,
+    incomplete,
+    rate_limited,
+    unavailable,
+    unreadable,
+)
 
 from bot.discord_app.posting import RETRY_PAUSES_S
 
 
 @pytest.mark.parametrize("takes_before_failing", [False, True])
-async def test_a_post_whose_connection_breaks_is_sent_again_and_stands_there_once(
+@pytest.mark.parametrize(
+    "failures", [[break_connection, break_connection, unavailable], [unreadable, incomplete]]
+)
+async def test_a_post_whose_answer_is_lost_is_sent_again_and_stands_there_once(
+    failures: list[Failure],
     takes_before_failing: bool,
 ) -> None:
     there = Discord()
     there.takes_before_failing = takes_before_failing
-    there.post_failures = [break_connection, break_connection, unavailable]
+    there.post_failures = list(failures)
     service = Service(there)
     await service.start()
     await asyncio.wait_for(there.identified.wait(), 30)
@@ -21,7 +34,7 @@ async def test_a_post_whose_connection_breaks_is_sent_again_and_stands_there_onc
     await service.says("answered in")
     await service.stop()
 
-    assert there.attempts == 4
+    assert there.attempts == len(failures) + 1
     assert [post["content"] for post in there.posts] == ["HELLO"]
 
 

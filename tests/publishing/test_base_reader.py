@@ -219,5 +219,5 @@ def test_what_is_not_there_is_a_usage_error(tmp_path: Path, base: str) -> None:
 
 
 def test_a_folder_without_a_model_is_no_base(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"run\.json cannot be read"):
+    with pytest.raises(UsageError, match="the folder of neither a run nor a published version"):
         read_base(str(tmp_path), ModelStore(tmp_path))
