@@ -314,8 +314,14 @@ class ModelStore:
         """The version that is active, or the shipped one where an upgrade took that away."""
         pointers = [pointer for root in self.roots if (pointer := Pointer.read(root))]
         specs = [pointer.active for pointer in pointers if pointer.active]
-        there = (s for s in specs if any(os.path.isdir(root / s) for root in self.roots))
+        there = filter(self._is_there, specs)
         return next(there, specs[0] if specs else None)
+
+    def _is_there(self, spec: str) -> bool:
+        try:
+            return self._find(spec) is not None
+        except OSError:  # whoever reads it will say so
+            return True
 
     def _existing(self, spec: str) -> Path:
         path = self._find(spec)
