@@ -23,7 +23,7 @@ Delimiter = Annotated[
     str,
     typer.Option(
         metavar="TEXT",
-        help="What stands between the columns of pair files. Default: a tab, in CSV a comma.",
+        help="What stands between the columns of pair files. Default: a tab, in CSV what fits.",
     ),
 ]
 Encoding = Annotated[

@@ -69,8 +69,9 @@ def open_corpus(source: str, delimiter: str = "", encoding: str = "") -> Corpus:
     :param source: ``smalltalk``; ``chitchat-dataset`` or ``chatterbot-corpus[:LANGUAGE]`` (Python
         packages); a folder with the Cornell corpus, one of ConvoKit or a prepared one; or a file,
         whose suffix or look says its format unless it is written as ``FORMAT:PATH``
-    :param delimiter: what stands between the columns of a file; empty: a tab, in CSV a comma. With
-        a delimiter, a file whose suffix does not promise columns is read as ``pairs``.
+    :param delimiter: what stands between the columns of a file; empty: a tab, in CSV what fits the
+        first rows. With a delimiter, a file whose suffix does not promise columns is read as
+        ``pairs``.
     :param encoding: of files; empty: it is found out
     :raises UsageError: if the source is none of these or an export of a messenger, or an option
         does not fit

@@ -20,7 +20,7 @@ _CHECKED_LINES = 200
 class FileOptions:
     """What the command line says of a file.
 
-    :param delimiter: what stands between columns; empty: a tab, in CSV a comma
+    :param delimiter: what stands between columns; empty: a tab, in CSV what fits the first rows
     :param encoding: empty: it is found out
     """
 
@@ -111,7 +111,8 @@ def _plain(read: Callable[[Path, ReadingLog, str], Iterator[Conversation]]) -> R
 def _columns(delimiter: str, *, quoted: bool = False, pairs_only: bool = False) -> Reader:
     """A reader of columns.
 
-    :param delimiter: what stands between them unless the command line says it
+    :param delimiter: what stands between them unless the command line says it; empty: what
+        fits the first rows
     """
     return lambda path, log, options: read_columns(
         path,
@@ -133,7 +134,7 @@ FORMATS = (
         looks=lambda text: bool(_first_object(text)),
     ),
     Format("tsv", _columns("\t"), (".tsv", ".tab")),
-    Format("csv", _columns(",", quoted=True), (".csv",)),
+    Format("csv", _columns("", quoted=True), (".csv",)),
     Format("yaml", _plain(read_yaml), (".yml", ".yaml")),
     Format("numbered", _plain(read_numbered), looks=_is_numbered, instead_of=("tsv",)),
     Format("eou", _plain(read_eou), looks=lambda text: _share(text, END_OF_UTTERANCE) > 0.5),

@@ -11,14 +11,36 @@ from bot.errors import UsageError
 
 _CHECKED_LINES = 200
 # Marks of the direction of writing, which iOS puts before a line.
-_DIRECTION = re.compile("[\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}\u202a-\u202e\u2066-\u2069]")
+_DIRECTION = re.compile(
+    "[\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}\u061c\u202a-\u202e\u2066-\u2069]"
+)
 # A date, a time, and a dash or a bracket: "12/31/20, 9:15 PM - ", "[31.12.2020, 21:15:03] ".
 _DATED = re.compile(
-    r"\[?\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?\s+\D{0,10}\d{1,2}[:.]\d{2}(?:[:.]\d{2})?\s*"
-    r"(?:[^\W\d_.]{1,2}\.?\s?[^\W\d_.]?\.?)?\s*(?:\]|-|\u2013)\s*\S"
+    r"\[?\d{1,4}[./-]\d{1,2}[./-]\d{1,4}[,\u060c]?\s+\D{0,10}\d{1,2}[:.]\d{2}(?:[:.]\d{2})?\s*"
+    r"(?:[^\W\d_.]{1,2}\.?\s?[^\W\d_.]?\.?)?\s*(?:\]|-|\u2013)\s*(?P<name>[^:\n]{1,60}:\s)?"
 )
-# "[31-Dec-20 09:15 PM] alice#1234", as DiscordChatExporter writes it.
-_DISCORD_LINE = re.compile(r"\[[^\]\n]{8,30}\d:\d\d[^\]\n]{0,10}\] [^:\n]{1,40}#\d{4}$")
+# What the lines of an export look like that begin a message.
+_LINES = (
+    # "[31-Dec-20 09:15 PM] alice#1234", as DiscordChatExporter writes it.
+    ("Discord", re.compile(r"\[[^\]\n]{8,30}\d:\d\d[^\]\n]{0,10}\] [^:\n]{1,40}#\d{4}$")),
+    # "[21:15] <@alice> Hi", with a date or without.
+    (
+        "IRC",
+        re.compile(
+            r"\[?(?:\d{4}-\d\d-\d\d[ T]|[A-Z][a-z]{2} \d\d )?\d\d:\d\d(?::\d\d)?\]?\s+"
+            r"<[ @+%&~]?[^\s<>]{1,30}>\s"
+        ),
+    ),
+    # "[Alice] [오후 3:01] Hi", "2020. 12. 31. 오후 3:01, Alice : Hi".
+    (
+        "KakaoTalk",
+        re.compile(
+            r"\[[^\]\n]{1,40}\] \[(?:\w\w )?\d{1,2}:\d\d(?: [AP]M)?\] \S"
+            r"|\d{4}(?:\. |\ub144 )\d{1,2}(?:\. |\uc6d4 )\d{1,2}(?:\.|\uc77c) (?:\w\w )?"
+            r"\d{1,2}:\d\d, .{1,40} : "
+        ),
+    ),
+)
 
 # Where each of the expressions is found in the first 64 KiB of a file, that is what it is.
 _LOOKS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -32,6 +54,14 @@ _LOOKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Telegram", (r'"type"\s*:\s*"(personal_chat|private_\w+|public_\w+|saved_messages)"',)),
     ("Telegram", (r'class="page_wrap', r'class="history"')),
     ("Messenger or Instagram", (r'"sender_name"\s*:', r'"timestamp_ms"\s*:')),
+    (
+        "LINE",
+        (
+            r"(?m)^\d{4}[./]\d{1,2}[./]\d{1,2}[ (]\S+$",
+            r"(?m)^[^\W\d]{0,2}\d{1,2}:\d\d( ?[AP]M)?\t[^\t\n]+\t",
+        ),
+    ),
+    ("LINE", (r"\A\[LINE\] ",)),
     ("Slack", (r'"type"\s*:\s*"message"', r'"ts"\s*:\s*"\d+\.\d+"')),
 )  # fmt: skip
 
@@ -60,8 +90,10 @@ def _service(text: str) -> str:
             return service
     lines = [_DIRECTION.sub("", line) for line in text.split("\n", _CHECKED_LINES) if line.strip()]
     lines = lines[:_CHECKED_LINES]
-    if 5 * sum(bool(_DISCORD_LINE.match(line)) for line in lines) > len(lines):
-        return "Discord"
-    # Messages of several lines have a date in the first.
-    dated = [bool(_DATED.match(line)) for line in lines]
-    return "WhatsApp" if dated and dated[0] and 5 * sum(dated) > len(dated) else ""
+    for service, expression in _LINES:  # messages have several lines
+        if 10 * sum(bool(expression.match(line)) for line in lines) > len(lines):
+            return service
+    dated = [_DATED.match(line) for line in lines]
+    # The first may be WhatsApp's own, which has no name.
+    named = [bool(match["name"]) for match in dated if match][1:]
+    return "WhatsApp" if named and dated[0] and 2 * sum(named) > len(named) else ""

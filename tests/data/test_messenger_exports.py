@@ -36,6 +36,7 @@ MESSENGER_JSON = {
     "participants": [{"name": "Alice"}, {"name": "Bob"}],
     "messages": [{"sender_name": "Alice", "timestamp_ms": 1609449300000, "content": "Hi"}],
 }
+ARABIC_DIGITS = {ord("0") + digit: 0x660 + digit for digit in range(10)}
 SLACK_JSON = [{"type": "message", "user": "U012AB3CD", "text": "Hi", "ts": "1609449300.000200"}]
 
 
@@ -57,7 +58,23 @@ def chat(*stamps: str) -> str:
         ("a.txt", chat("[31.12.20, 21:15:03] "), "WhatsApp"),
         ("a.txt", chat("\u200e[12/31/20, 9:15:03 PM] "), "WhatsApp"),
         ("a.txt", chat("[2020-12-31, 9:15:03 p.m.] "), "WhatsApp"),
-        ("a.txt", "12/31/20, 9:15 PM - Messages are encrypted.\n", "WhatsApp"),
+        (
+            "a.txt",
+            "12/31/20, 9:15 PM - Messages are encrypted.\n12/31/20, 9:16 PM - Alice: Hi\n",
+            "WhatsApp",
+        ),
+        ("a.txt", chat("31/12/2020, 21:15 - ") + "a line more\n" * 50, "WhatsApp"),
+        ("a.txt", chat("31\u200f/12\u200f/2020، 9:15 م - ".translate(ARABIC_DIGITS)), "WhatsApp"),
+        ("a.txt", "[12:01] <alice> hi\n[12:02] * bob joined\n[12:03] <@bob> hello\n", "IRC"),
+        ("a.txt", "--- Log opened\n12:01 < alice> hi\n12:03 <+bob> hello\n", "IRC"),
+        ("a.log", "2020-12-31 12:01:07 <alice> hi\nDec 31 12:01:07 <bob>\thi\n", "IRC"),
+        ("a.txt", "[LINE] Chat history with Alice\nSaved on: 2020/12/31\n\n", "LINE"),
+        ("a.txt", "2020/12/31(木)\n21:15\tAlice\tHi\n21:16\tBob\tHello\n", "LINE"),
+        ("a.txt", "2020.12.31 Thursday\n下午9:15\tAlice\tHi\n", "LINE"),
+        ("a.txt", "[Alice] [오후 3:01] Hi\n[Bob] [오후 3:02] Hello\n", "KakaoTalk"),
+        ("a.txt", "Thu, December 31, 2020\n[Alice] [3:01 PM] Hi\n", "KakaoTalk"),
+        ("a.txt", "2020. 12. 31. 오후 3:01, Alice : Hi\n", "KakaoTalk"),
+        ("a.txt", "2020년 12월 31일 오후 3:01, Alice : Hi\n", "KakaoTalk"),
         ("a.tsv", chat("12/31/20, 9:15 PM - "), "WhatsApp"),
         (
             "a.csv",
@@ -107,7 +124,11 @@ def turns(*texts: str) -> dict[str, Any]:
     [
         ("a.txt", "12/31/20 was a good day\nIt was.\n12:30 - we meet\nAll right.\n"),
         ("a.txt", "Hi\nHello\n12/31/20, 9:15 PM - when was that?\nLast year.\n"),
-        ("a.csv", "author,content,reply\nme,Hi,Hello\n"),
+        ("a.txt", "12/03/2023, 14:02 - I wrote this.\n" * 3 + "13/03/2023, 9:15 - And: this.\n"),
+        ("a.txt", "12/03/2023, 14:02 - She said: go.\n" + "Hi\nHello\n" * 20),
+        ("a.tsv", "12:01\tWhat is it?\tTime to go.\n"),
+        ("a.txt", "[Alice] [laughs] Hi\nHello <b>you</b> at 12:01 <3\n"),
+        ("a.csv", "author,content,prompt,reply\nme,x,Hi,Hello\n"),
         ("a.csv", "Hi,Hello\nWhat are reactions?,What an author sees\n"),
         ("a.jsonl", json.dumps({"messages": [{"role": "user", "content": "a"}]}) + "\n"),
         ("a.jsonl", json.dumps(turns("Which channel?", "The one of the guild.")) + "\n"),

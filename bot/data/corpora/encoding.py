@@ -21,6 +21,8 @@ _SAMPLE = 1 << 16  # bytes that a guess is made of
 # Below so many lines a guess among the encodings of Western languages is chance.
 _FEW_LINES = 6
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
+# Bytes that are not UTF-8, as "surrogateescape" decodes them.
+_STRAY = re.compile("[\udc80-\udcff]+")
 # A line of these may be valid UTF-8 by accident, so the whole file is in them or nothing is.
 _MULTIBYTE = ("big5", "cp932", "cp949", "euc", "gb", "iso2022", "shift", "utf-16", "utf-32")
 
@@ -31,11 +33,13 @@ class Encoding:
 
     :param name: of a Python codec
     :param fallback: the codec of the lines that are not UTF-8; empty: they are malformed
+    :param mixed: whether in a line that has both, only the bytes that are not UTF-8 are in it
     :param guessed: whether nothing but a guess says so
     """
 
     name: str = "utf-8"
     fallback: str = ""
+    mixed: bool = False
     guessed: bool = False
 
     def __str__(self) -> str:
@@ -59,9 +63,14 @@ class Encoding:
         except UnicodeEncodeError:
             if not self.fallback:
                 return None
-            # The few bytes that a code page does not define are left out.
-            return text.encode("utf-8", "surrogateescape").decode(self.fallback, "ignore")
+            if self.mixed and _is_mixed(text):
+                return _STRAY.sub(lambda stray: self._fallen_back(stray[0]), text)
+            return self._fallen_back(text)
         return text
+
+    def _fallen_back(self, text: str) -> str:
+        # The few bytes that a code page does not define are left out.
+        return text.encode("utf-8", "surrogateescape").decode(self.fallback, "ignore")
 
 
 def named(name: str) -> Encoding:
@@ -111,7 +120,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._rest = b""
-        self._utf8 = self._other = 0
+        self._utf8 = self._mixed = self._other = 0
         self._sample = bytearray()
 
     def add(self, block: bytes) -> None:
@@ -125,8 +134,9 @@ class _Lines:
         """What the lines that are not UTF-8 are in."""
         self._count(self._rest)
         sample = bytes(self._sample)
-        if self._other < _FEW_LINES and _western(sample):
-            return Encoding(fallback="cp1252", guessed=True)
+        mixed = 0 < self._mixed >= self._other - self._utf8
+        if (mixed or self._other < _FEW_LINES) and (not sample or _western(sample)):
+            return Encoding(fallback="cp1252", mixed=mixed, guessed=True)
         if self._utf8 > self._other and not _western(sample):
             return Encoding()
         guess = _guess(sample)
@@ -147,6 +157,8 @@ class _Lines:
                 continue
             if _is_utf8(line):
                 self._utf8 += 1
+            elif _is_mixed(line.decode("utf-8", "surrogateescape")):
+                self._mixed += 1
             else:
                 self._other += 1
                 if len(self._sample) < _SAMPLE:
@@ -159,6 +171,18 @@ def _is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_mixed(text: str) -> bool:
+    """Whether a line of a Western language has both UTF-8 and single bytes that are not."""
+    strays = _STRAY.findall(text)
+    rest = _STRAY.sub("", text)
+    return (
+        bool(strays)
+        and not rest.isascii()
+        and all(len(stray) == 1 for stray in strays)
+        and all(char < "\u0250" or not char.isalpha() for char in rest)
+    )
 
 
 def _western(sample: bytes) -> bool:

@@ -22,6 +22,9 @@ _REPLY_ROLES = ("assistant", "gpt", "model", "bot", "chatbot")
 _PROMPT_ROLES = ("user", "human", "prompter")
 _NOT_TURNS = ("system", "developer", "tool", "function")
 
+# The types of the parts that a content may be a list of.
+_TEXT_PARTS = ("text", "input_text", "output_text")
+
 _BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -120,7 +123,7 @@ def _conversation(value: Any) -> Conversation | str:
     if names is None:
         return f"is not {SHAPES}"
     prompt, reply = value[names.prompt], value[names.reply]
-    details = value.get(names.details) or ""
+    details = (value.get(names.details) if names.details else "") or ""
     if isinstance(prompt, str) and isinstance(reply, str) and isinstance(details, str):
         return Conversation([with_details(prompt, details), reply])
     return "has a prompt or a reply that is not a string"
@@ -143,14 +146,16 @@ def _of_messages(messages: Any) -> Conversation | str:
     roles: list[bool] = []  # whether the turn is a reply
     for message in messages:
         role = message.get("role", message.get("from"))
-        text = message.get("content", message.get("value"))
-        if role in _NOT_TURNS or text is None:  # an assistant that calls a tool says nothing
+        text = _text(message.get("content", message.get("value")))
+        if role in _NOT_TURNS or text is None:
             continue
         if role not in _PROMPT_ROLES + _REPLY_ROLES:
             return f"has a message whose role is {role!r:.40}, and not user, assistant or system"
         if not isinstance(text, str):
-            return "has a message whose content is not a string"
+            return "has a message whose content is neither a string nor a list of parts"
         replies = role in _REPLY_ROLES
+        if replies and not text:  # an assistant that calls a tool says nothing
+            continue
         if roles and roles[-1] == replies:
             turns[-1] += f"\n{text}"
         else:
@@ -159,3 +164,11 @@ def _of_messages(messages: Any) -> Conversation | str:
     if True not in roles[1:]:
         return "has no reply: no message of the assistant after one of the user"
     return Conversation(turns, roles.index(True, 1), both_reply=False)
+
+
+def _text(content: Any) -> Any:
+    """What is written in a message of several parts, without its images and calls of tools."""
+    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
+        return content
+    texts = [part.get("text") for part in content if part.get("type") in _TEXT_PARTS]
+    return "\n".join(texts) if all(isinstance(text, str) for text in texts) else content

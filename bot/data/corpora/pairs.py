@@ -1,12 +1,13 @@
 """Text files of prompts and replies: columns of a line, or one line after the other."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from bot.data.corpora.columns import PairNames, with_details
+from bot.data.corpora.columns import Certainty, PairNames, header_certainty, with_details
 from bot.data.corpora.conversation import Conversation
 from bot.data.corpora.lines import ReadingLog, numbered_lines
+from bot.data.corpora.rows import csv_rows, split_rows
+from bot.errors import CorpusError
 
 
 def read_columns(
@@ -22,26 +23,20 @@ def read_columns(
 
     A first line that names columns of prompts and of replies is no pair, and says where they are.
 
-    :param delimiter: what stands between columns: any string, one character if ``quoted``
-    :param quoted: whether a column that holds the delimiter is in double quotes (CSV)
+    :param delimiter: what stands between columns: any string; if ``quoted``, one character, or
+        empty: it is found out
+    :param quoted: whether a column that holds the delimiter or a line's end is in double quotes
+        (CSV)
     :param pairs_only: whether columns after the second are ignored (as the licence column of
         tatoeba.org's translation pairs); else the last column is the reply, and those before the
         prompt are earlier turns
+    :raises CorpusError: if the first line is a header that does not name both
     """
-    shown = "a tab" if delimiter == "\t" else repr(delimiter)
+    shown = {"": "a delimiter", "\t": "a tab"}.get(delimiter, repr(delimiter))
+    read = csv_rows if quoted else split_rows
     header: list[str] | None = None
     names: PairNames | None = None
-    for number, line in numbered_lines(path, log, encoding):
-        if not line.strip():
-            continue
-        if quoted:
-            try:
-                (columns,) = csv.reader([line], delimiter=delimiter, strict=True)
-            except csv.Error as error:
-                log.skip(str(path), number, f"is not CSV ({error})")
-                continue
-        else:
-            columns = [_unquoted(column) for column in line.split(delimiter)]
+    for number, columns in read(path, log, delimiter, encoding):
         if header is None:
             header, names = columns, PairNames.among(columns)
             if names:
@@ -50,6 +45,7 @@ def read_columns(
                     f" {names.prompt.strip()!r}, replies in {names.reply.strip()!r}."
                 )
                 continue
+            _check_is_pair(f"{path}, line {number}", columns, log)
         if len(columns) < 2:
             log.skip(str(path), number, f"has no prompt and reply with {shown} between them")
             continue
@@ -58,20 +54,29 @@ def read_columns(
             if names.prompt not in cells or names.reply not in cells:
                 log.skip(str(path), number, "has fewer columns than the header")
                 continue
-            prompt = with_details(cells[names.prompt], cells.get(names.details, ""))
+            prompt = with_details(
+                cells[names.prompt], cells.get(names.details, "") if names.details else ""
+            )
             columns = [prompt, cells[names.reply]]
         elif pairs_only:
             columns = columns[:2]
         yield Conversation(columns, first_reply=len(columns) - 1)
 
 
-def _unquoted(column: str) -> str:
-    """Undo what ``csv.writer`` made of a column with quotation marks, as in the tutorial's file."""
-    if len(column) < 4 or column[0] != '"' or column[-1] != '"':
-        return column
-    inner = column[1:-1]
-    return (
-        column if '""' not in inner or '"' in inner.replace('""', "") else inner.replace('""', '"')
+def _check_is_pair(line: str, columns: list[str], log: ReadingLog) -> None:
+    """Refuse a header that does not say where prompts and replies are; warn of what may be one."""
+    if not (certainty := header_certainty(columns)):
+        return
+    shown = ", ".join(repr(column.strip()) for column in columns if column.strip())
+    if certainty is Certainty.SURE:
+        raise CorpusError(
+            f"{line} is a header that does not name a column of prompts and one of replies"
+            f" ({shown}); rename two of them to prompt and reply, or, if the last column holds the"
+            " replies and those before it nothing but turns, remove the line."
+        )
+    log.tell(
+        f"{line} may be a header and is read as a pair ({shown}); if it is one, name the columns"
+        " prompt and reply."
     )
 
 

@@ -79,6 +79,24 @@ def test_some_lines_may_be_windows_1252_and_others_utf8(line: bytes, text: str) 
     assert found.decoded(line.decode("utf-8", "surrogateescape")) == text
 
 
+@pytest.mark.parametrize(
+    "others",
+    [b"", "Naïve?\n".encode() * 20, b"In a caf\xe9.\n"],
+)
+def test_one_line_may_be_of_both_utf8_and_windows_1252(others: bytes) -> None:
+    line = "It\u2019s a caf\udce9 \u2013 na\udcefve".encode("utf-8", "surrogateescape")
+    found = detect([others, b"All of this is ASCII.\n", line])
+    assert str(found) == "cp1252 where it is not UTF-8"
+    assert found.decoded(line.decode("utf-8", "surrogateescape")) == "It\u2019s a café \u2013 naïve"
+
+
+def test_what_is_utf8_by_accident_is_windows_1252_where_the_file_is() -> None:
+    text = "“Até amanhã”, disse ele.\nÀs três não há ninguém.\n" * 20 + "“ATÉ AMANHÃ”\n"
+    found = detect([text.encode("cp1252")])
+    for line in text.splitlines():
+        assert found.decoded(line.encode("cp1252").decode("utf-8", "surrogateescape")) == line
+
+
 def test_a_broken_line_does_not_make_chinese_utf8_another_encoding() -> None:
     content = "你好 很高兴认识你\n".encode() * 50
     found = detect([content, content[:-3], b"\n", content])

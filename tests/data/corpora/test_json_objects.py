@@ -60,6 +60,24 @@ def said(*messages: tuple[str, str | None]) -> dict[str, Any]:
             {"instruction": "Greet.", "input": "", "output": "Hi", "id": 7},
             Conversation(["Greet.", "Hi"]),
         ),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "text", "text": "Who"},
+                            {"type": "image_url", "image_url": {"url": "a.png"}},
+                            {"type": "input_text", "text": "is it?"},
+                        ],
+                    },
+                    {"role": "assistant", "content": [{"type": "tool_use", "name": "look"}]},
+                    {"role": "assistant", "content": [{"type": "output_text", "text": "Ann."}]},
+                ]
+            },
+            Conversation(["Who\nis it?", "Ann."], both_reply=False),
+        ),
+        ({"": "7", "question": "Why?", "answer": "So."}, Conversation(["Why?", "So."])),
         ({"Question": "Why?", "Answer": "So."}, Conversation(["Why?", "So."])),
         ({"prompt": "a", "completion": "b"}, Conversation(["a", "b"])),
     ],
@@ -85,6 +103,10 @@ def test_an_object_may_have_messages_or_a_prompt_and_a_reply(
         json.dumps(said(("user", "a"), ("system", "b"))),
         '{"messages": [{"role": "user", "content": [{"text": "a"}]}]}',
         '{"messages": [{"role": {}, "content": "a"}]}',
+        json.dumps(said(("user", "a"), ("assistant", "b")))[:-2]
+        + ', {"role": "user", "content": [7]}]}',
+        json.dumps(said(("user", "a"), ("assistant", "b")))[:-2]
+        + ', {"role": "user", "content": [{"type": "text", "text": 7}]}]}',
     ],
 )
 def test_a_line_that_is_something_else_is_malformed(tmp_path: Path, line: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from bot.data.corpora.conversation import Conversation
 from bot.data.corpora.lines import ReadingLog
 from bot.data.corpora.pairs import read_adjacent_lines, read_columns
+from bot.errors import CorpusError
 
 
 @pytest.fixture
@@ -55,6 +56,58 @@ def test_csv_columns_may_be_quoted(tmp_path: Path, log: ReadingLog) -> None:
     assert "line 3 is not CSV" in log.first_problem
 
 
+def test_a_quoted_cell_of_a_csv_may_have_several_lines(tmp_path: Path, log: ReadingLog) -> None:
+    path = tmp_path / "a.csv"
+    rows = [["What\nis it?", "It."], ["Hi", "a,\n\nb"], ["One", "Two"]]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert [c.turns for c in read_columns(path, log, ",", quoted=True)] == rows
+    assert not log.malformed
+
+
+@pytest.mark.parametrize("after", [1, 5000])
+def test_a_quote_that_is_never_closed_costs_its_line_only(
+    tmp_path: Path, log: ReadingLog, after: int
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('a,b\nlost,"open\n' + "c,d\n" * after + '"e","f"\n')
+    rows = [["a", "b"], *[["c", "d"]] * after, ["e", "f"]]
+    assert [c.turns for c in read_columns(path, log, ",", quoted=True)] == rows
+    assert log.malformed == {str(path): 1}
+    assert log.first_problem.startswith(f"{path}, line 2 is not CSV")
+
+
+def test_a_cell_does_not_go_on_after_a_line_that_was_skipped(
+    tmp_path: Path, log: ReadingLog
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'"What\n\0\nis it?",It.\nHi,Hello\n')
+    turns = [c.turns for c in read_columns(path, log, ",", quoted=True)]
+    assert turns[-1] == ["Hi", "Hello"]
+    assert log.malformed[str(path)] == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter"),
+    [
+        ("question;answer\nHi, you;Hello, hm\nHi;Hello\n", ";"),
+        ("Hi, you;Hello, hm\nHi;Hello\n", ";"),
+        ('id;prompt;reply\n1;"Hi, you";"Hello, hm"\n2;Hi;Hello\n', ";"),
+        ("Hi, you\tHello, hm\nHi\tHello\n", "\t"),
+        ('"Hi, you","Hello, hm"\nHi,Hello\n', ","),
+        ('"Hi, you","Hello, hm"\n"Hi",Hello\na;b,c;d\n', ","),
+    ],
+)
+def test_the_delimiter_of_a_csv_is_the_one_that_fits_its_first_lines(
+    tmp_path: Path, content: str, delimiter: str, log: ReadingLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    turns = [c.turns for c in read_columns(path, log, "", quoted=True)]
+    assert turns[:2] == [["Hi, you", "Hello, hm"], ["Hi", "Hello"]]
+    assert any("--delimiter" in message for message in caplog.messages) == (delimiter != ",")
+
+
 def test_what_the_tutorial_wrote_with_csv_writer_is_unquoted(
     tmp_path: Path, log: ReadingLog
 ) -> None:
@@ -90,6 +143,44 @@ def test_a_header_says_where_prompt_and_reply_are(
     assert log.malformed == {str(path): 1}
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [("\tquestion\tanswer", "0\tHi\tHello"), ("question\tanswer\t", "Hi\tHello\tmore")],
+)
+def test_a_column_without_a_name_is_ignored(
+    tmp_path: Path, log: ReadingLog, header: str, row: str
+) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(f"{header}\n{row}\n")
+    assert [c.turns for c in read_columns(path, log, "\t")] == [["Hi", "Hello"]]
+    path.write_text(f"{header}\n{row}\n".replace("\t", ","))
+    assert [c.turns for c in read_columns(path, log, ",", quoted=True)] == [["Hi", "Hello"]]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["id,utterance,speaker", "Tweet,Label", ",author,line", "tweet_id,in_response_to", "id,reply"],
+)
+def test_a_header_without_prompts_and_replies_is_an_error(
+    tmp_path: Path, log: ReadingLog, header: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header}\n" + ",".join(["Hi"] * (header.count(",") + 1)) + "\n")
+    with pytest.raises(CorpusError, match=r"line 1 is a header .*rename two of them") as error:
+        list(read_columns(path, log, ",", quoted=True))
+    assert all(repr(name) in str(error.value) for name in header.split(",") if name)
+
+
+def test_what_may_be_a_header_is_read_with_a_warning(
+    tmp_path: Path, log: ReadingLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("speaker\tloudspeaker\nc\td\n")
+    turns = [c.turns for c in read_columns(path, log, "\t")]
+    assert turns == [["speaker", "loudspeaker"], ["c", "d"]]
+    assert "line 1 may be a header" in caplog.messages[0]
+
+
 def test_an_instruction_of_a_header_comes_with_its_input(tmp_path: Path, log: ReadingLog) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("instruction\tinput\toutput\nGreet.\tAnn\tHi Ann\n")
@@ -101,6 +192,16 @@ def test_a_first_pair_is_no_header(tmp_path: Path, log: ReadingLog, first: str) 
     path = tmp_path / "a.tsv"
     path.write_text(f"{first}\nc\td\n")
     assert [c.turns for c in read_columns(path, log, "\t")] == [first.split("\t"), ["c", "d"]]
+
+
+@pytest.mark.parametrize("first", ["Hi\tHello", "Who?\tThe author", "author of it\tid est"])
+def test_a_first_pair_gives_no_warning_of_a_header(
+    tmp_path: Path, log: ReadingLog, first: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(f"{first}\nc\td\n")
+    assert [c.turns for c in read_columns(path, log, "\t")] == [first.split("\t"), ["c", "d"]]
+    assert not caplog.messages
 
 
 def test_a_line_of_one_column_is_malformed(tmp_path: Path, log: ReadingLog) -> None:
