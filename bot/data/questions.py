@@ -12,6 +12,8 @@ _LEAD = (
     r"|nice|sure|anyways?|so(?=,| wh| how))(?: there)?(?: but)?,? )*"
 )
 _AUXILIARY = r"(?:do|does|did|are|is|was|were|can|could|would|will|have|has|should|am)"
+# These ask too, but begin statements as well: they only keep a full stop away.
+_MODAL = r"(?:may|shall|must|might|need|dare|had)"
 _NEGATED = r"(?:do|does|did|are|is|was|were|ca|could|would|wo|have|has|should)n't"
 _PERSON = r"(?:you|he|she|they|we|i)\b"
 _SUBJECT = (
@@ -64,7 +66,12 @@ _ASKS_AT_THE_END = re.compile(
 # The last clause of a sentence, if it begins after a comma or a conjunction.
 _LAST_CLAUSE = re.compile(r".*(?:, | and | but )(.+)$", re.IGNORECASE)
 _MAY_ASK = re.compile(
-    rf"{_LEAD}(?:so )?(?:what|who|whose|whom|how|why|where|when|which|{_AUXILIARY}|{_NEGATED}|any"
+    # After any few words, be they a name or a greeting: "Mom can I go", "Sorry what did you say".
+    rf"(?:\S+ ){{0,4}}(?:{_AUXILIARY}|{_MODAL}|{_NEGATED}) {_PERSON}"
+    rf"|(?:\S+ ){{1,2}}(?:what|who|whose|how|why|where|when|which)(?:'s| {_AUXILIARY})\b"
+    r"|(?:y|hru|wyd|wut|wot)\b"
+    rf"|{_LEAD}(?:so )?(?:what|who|whose|whom|how|why|where|when|which|{_AUXILIARY}|{_MODAL}"
+    rf"|{_NEGATED}|any"
     r"|anything|anyone|ever|you|your|yourself|really|want|wanna|know|remember|think|ready|got|need"
     r"|mind|care|seen|heard|like|so|still|then|think|if|they|even|not)\b"
     rf"|.*\b(?:{_AUXILIARY}|{_NEGATED}) (?:{_PERSON}|it)$|oh yeah$|and$"
@@ -76,10 +83,11 @@ _MAY_ASK = re.compile(
 _STATES = re.compile(
     rf"(?:and )?(?:so|neither|nor) {_AUXILIARY} {_PERSON}$|{_LEAD}(?:what an? "
     r"|how \w+ of (?:you|him|her|them)\b"
-    r"|(?:do|have) (?:it|this|that|the|an?|as|what|not|your|some|me|my|fun)\b"
+    r"|(?:do|have) (?:it|this|that|the|an?|as|not|your|some|me|my|fun)\b"
     r"|don't (?!(?:you|they|we|i)\b)\w|you(?:'re| are| should| will|'ll) )",
     re.IGNORECASE,
 )
+_ENDS_WITH_QUESTION_WORD = re.compile(r"\b(?:what|who|where|when|why|how|which)$", re.IGNORECASE)
 # What only begins as a question: "do you swim, I don't".
 _MOVES_ON = re.compile(r", (?:but|and|because|i|i'm|it|it's|he|she|we|they)\b", re.IGNORECASE)
 MAX_WORDS = 16  # what begins with a question and goes on has often turned to something else
@@ -93,4 +101,6 @@ def final_mark(sentence: str) -> str:
     clause = _LAST_CLAUSE.match(sentence)
     if _ASKS_AT_THE_END.search(sentence) or (clause and _ASKS.match(clause[1])):
         return "?"
+    if len(sentence) == 1 or _ENDS_WITH_QUESTION_WORD.search(sentence):
+        return ""
     return "" if _MAY_ASK.match(sentence) and not _STATES.match(sentence) else "."

@@ -18,7 +18,7 @@ _EMOTICON = re.compile(
     r"|(?:^|(?<=[\s.!?]))<3+(?=[\s.!?]*$)"  # a heart inside is a verb: "i <3 you"
 )
 # Code, tables and markup are not for these rules; ``well_written`` drops such replies.
-_NO_PROSE = re.compile(r"[{}|\\_#@^=*]|0x")
+_NO_PROSE = re.compile(r"[{}|\\_#@^=*]|0x|\s(?:-[A-Za-z]|--[a-z]+)(?=\s|$)")
 # Laughter around a sentence; inside one it may be what the sentence is about.
 _LAUGH = re.compile(
     r"(?:^|(?<=[.!?,] ))(?:lol+|lmf?ao+|rofl)\b(?!['\w-])[ ,.!]*"
@@ -31,7 +31,7 @@ _DOTS = re.compile(r"(?<=[\w!?\"'])(?:\.\.|\.{5,})(?=[\s\"')]|$)")  # four: thre
 _MARKS = re.compile(r"([!?])\1+|(?<=[!?])\.(?!\.)")
 _NO_SPACE = re.compile(r"\.(?<=[a-z][a-z]\.)(?=[A-Z][a-z])|[!?,](?<=[A-Za-z].)(?=[A-Za-z]{2})")
 _EDGES = re.compile(r"^~+ *|^- *(?=[A-Za-z])|[ ~]+$")
-_FIRST = re.compile(r"[a-z](?![a-z']*[A-Z]|[.)])")
+_FIRST = re.compile(r"(?:[ai](?= )|[a-z](?! ))(?![a-z']*[A-Z]|[.)])")  # "x is greater" stays
 _SENTENCE_START = re.compile(r"([!?]|[A-Za-z]{2}\.)( +[\"']?)([a-z])(?![a-z']*[A-Z]|[.)])")
 _ABBREVIATION = re.compile(
     r"\b(?:mr|mrs|ms|dr|st|prof|etc|vs|jr|sr|approx|inc|ltd|co|no|ft|min|hrs?|lbs?)\.$",
@@ -53,6 +53,7 @@ _TITLE = re.compile(
     r"(?:(?:[A-Z0-9(\"'&-]\S*|a|an|the|of|in|on|at|to|by|for|and|or|with)(?: |$))+$"
 )
 _SIGNED = re.compile("[.!?][\"']? +(?:--?|\u2014) ?[A-Z].*$")  # '... again." -- Yogi Berra'
+_SLIPPED = re.compile(r"[!?]1+$")  # "No way!!1": the shift key was let go
 _WRAPPED = 50  # characters: longer lines than messages have are lines of a column
 
 
@@ -180,6 +181,8 @@ def _ended(line: str) -> str:
     """The line with a final mark, where it has none and it is sure which."""
     body = line.rstrip(_CLOSERS)
     if not body or (not body[-1].isalnum() and body[-1] not in "%$"):
+        return line
+    if 2 * len(_LETTER.findall(body)) < sum(map(str.isalpha, body)) or _SLIPPED.search(body):
         return line
     if line[-1] == "]" or _GOES_ON.search(body) or _HEADING.match(body) or _SIGNED.search(body):
         return line

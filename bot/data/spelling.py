@@ -97,7 +97,10 @@ def _spellings() -> dict[str, list[Spelling]]:
         " Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
     )
     spellings = {word: [Spelling(_APOSTROPHE, written)] for word, written in apostrophes.items()}
-    spellings |= {word: [Spelling(_CHAT, written)] for word, written in chat.items()}
+    no_word = _ends("the this that word")
+    spellings |= {
+        word: [Spelling(_CHAT, written, not_before=no_word)] for word, written in chat.items()
+    }
     spellings |= {name.lower(): [Spelling(_NAME, name)] for name in names.split()}
     no_noun = _ends(f"{_DETERMINERS} and or between all")
     for word, written in {
@@ -118,7 +121,14 @@ def _spellings() -> dict[str, list[Spelling]]:
         ],
         "ill": [Spelling(_APOSTROPHE, "I'll", before=_CLAUSE_START, after=_begins(_WILL))],
         "id": [Spelling(_APOSTROPHE, "I'd", before=_CLAUSE_START, after=_begins(_WOULD))],
-        "u": [Spelling(_CHAT, "you", not_before=_ends(f"{_DETERMINERS} letter vowel e i o"))],
+        "u": [
+            Spelling(
+                _CHAT,
+                "you",
+                not_before=_ends(f"{_DETERMINERS} letter vowel e i o c 4 thx thanks"),
+                not_after=re.compile(r" +(?:(?![aAiI])[A-Za-z]\b|to\b|is\b|=)"),
+            )
+        ],
         "ur": [
             Spelling(
                 _CHAT,
@@ -149,7 +159,15 @@ def _spellings() -> dict[str, list[Spelling]]:
             Spelling(_CHAT, "because", before=_SENTENCE_OR_CLAUSE, after=_begins(_SUBJECTS))
         ],
         "gonna": [Spelling(_JOINED, "going to", after=_WORD_AFTER, not_after=_begins(_ARTICLES))],
-        "wanna": [Spelling(_JOINED, "want to", after=_WORD_AFTER, not_after=_begins(_ARTICLES))],
+        "wanna": [
+            Spelling(
+                _JOINED,
+                "want to",
+                not_before=_ends("he she it"),
+                after=_WORD_AFTER,
+                not_after=_begins(_ARTICLES),
+            )
+        ],
         "kinda": [Spelling(_JOINED, "kind of")],
         "gotta": [
             Spelling(
@@ -181,8 +199,13 @@ _LETTERS = re.compile(r"[a-z]+")
 _I = re.compile(r"i(?<![\w'.&/@#-]i)(?=(?:'(?:m|ll|ve|d))?(?![\w'\"&/@)=-]|\.\w))")
 # Where "i" is a numeral or a letter: "chapter i", "i. Introduction".
 _NO_PRONOUN = re.compile(
-    r"\b(?:chapter|part|act|scene|volume|section|book|phase|letter|vowel|the|an) $", re.IGNORECASE
+    r"\b(?:chapter|part|act|scene|volume|section|book|phase|letter|vowel|variable|index|use|the"
+    r"|an) $",
+    re.IGNORECASE,
 )
+_WITH_A_LETTER = re.compile(r" (?:and|or) [b-hj-z]\b")
+# Who says what a word is means the word: "cant is a word", "Hes and shes".
+_NAMED = re.compile(r" +(?:is|was|means) (?:an?|not|the|one)\b|\"| and \w+s[.!?]?$")
 
 
 def respelt(line: str) -> tuple[str, list[str]]:
@@ -202,6 +225,8 @@ def _written_out(match: re.Match[str]) -> str:
     if word.isupper() and len(word) > 1:
         return word  # an acronym, or shouting that ``well_written`` drops
     capital = word[0].isupper()
+    if _NAMED.match(after) and (after[0] != '"' or before.endswith('"')):
+        return word
     if capital and word.lower() in _ALSO_NAMES and not _SENTENCE_START.search(before):
         return word
     for spelling in _SPELLINGS[word.lower()]:
@@ -218,5 +243,9 @@ def with_pronoun_i(line: str) -> str:
 
 def _pronoun(match: re.Match[str]) -> str:
     before, after = match.string[: match.start()], match.string[match.end() :]
-    numeral = _NO_PRONOUN.search(before) or (not before and after.startswith("."))
+    numeral = (
+        _NO_PRONOUN.search(before)
+        or _WITH_A_LETTER.match(after)
+        or (not before and after.startswith("."))
+    )
     return "i" if numeral else "I"

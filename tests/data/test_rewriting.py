@@ -159,3 +159,34 @@ def test_rules_are_counted_with_an_example_of_this_rule_alone() -> None:
 @given(st.text())
 def test_any_text_can_be_cleaned(text: str) -> None:
     assert written(text) == written(text).strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("May I come in", "Must you go", "Dare you go", "Shall we", "Had you seen it", "Y not"),
+        *("Mom can I go", "Dad what is that", "Sir, may I go", "Now do you see", "Do what now"),
+        *("Please can I have some", "Sorry what did you say", "John are you there", "Hru"),
+        *("You're going where", "By the way are you coming tomorrow", "No way!1", "什么是ai"),
+    ],
+)
+def test_what_may_be_a_question_or_is_not_english_gets_no_full_stop(text: str) -> None:
+    assert written(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("The variable i counts.", "Use i and j.", "u to undo.", "u is the user id."),
+        *('He said "u" instead of "you".', "Im is a suffix.", "The thx sound system."),
+        *('git commit -m "fix"', "Hes and shes.", "Plz is the postal code.", "U X e dUdX."),
+        *("Alot is not a word.", "He wanna be.", "C u l8r.", "x is greater."),
+    ],
+)
+def test_a_word_that_is_spoken_of_stays_as_it_is(text: str) -> None:
+    assert written(text) == text
+
+
+@pytest.mark.parametrize("text", ["He said he had it", "I saw what you did", "We may as well go"])
+def test_what_only_looks_like_an_inversion_is_a_statement(text: str) -> None:
+    assert written(text) == f"{text}."
