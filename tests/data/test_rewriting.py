@@ -167,7 +167,13 @@ def test_any_text_can_be_cleaned(text: str) -> None:
         *("May I come in", "Must you go", "Dare you go", "Shall we", "Had you seen it", "Y not"),
         *("Mom can I go", "Dad what is that", "Sir, may I go", "Now do you see", "Do what now"),
         *("Please can I have some", "Sorry what did you say", "John are you there", "Hru"),
-        *("You're going where", "By the way are you coming tomorrow", "No way!1", "什么是ai"),
+        *(
+            "Question: is it better to wait",
+            "You're going where",
+            "By the way are you coming tomorrow",
+            "No way!1",
+            "什么是ai",
+        ),
     ],
 )
 def test_what_may_be_a_question_or_is_not_english_gets_no_full_stop(text: str) -> None:
