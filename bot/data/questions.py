@@ -76,7 +76,8 @@ _MAY_ASK = re.compile(
     r"|mind|care|seen|heard|like|so|still|then|think|if|they|even|not)\b"
     rf"|.*\b(?:{_AUXILIARY}|{_NEGATED}) (?:{_PERSON}|it)$|oh yeah$|and$"
     r"|.*\b(?:right|huh|hunh|eh|or|hbu|wbu|what|who|why|correct)$|.*, (?:yes|no)$"
-    rf"|.*(?:: |-- |, (?:but |and |so )?| but | and | so |\bokay |\bok )(?:what|who|how|why|where|which"
+    rf"|.*(?:: |-- |, (?:but |and |so )?| but | and | so |\bokay |\bok )"
+    rf"(?:what|who|how|why|where|which"
     rf"|(?:{_AUXILIARY}|{_NEGATED}) (?:{_PERSON}|it|there|this|that)\b)",
     re.IGNORECASE,
 )
